@@ -1,0 +1,1 @@
+//! sockeye on async-std.

@@ -1,0 +1,16 @@
+//! WebSocket and Engine.IO as sans-IO state machines.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod progress;
+mod time;
+
+pub mod http;
+pub mod websocket;
+
+pub use progress::Progress;
+pub use time::Instant;
