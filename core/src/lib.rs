@@ -6,10 +6,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod outbox;
 mod progress;
 mod time;
 
 pub mod http;
+pub mod utf8;
 pub mod websocket;
 
 pub use progress::Progress;

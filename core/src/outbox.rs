@@ -1,0 +1,399 @@
+//! Bytes that wait to be written.
+//!
+//! Small frames are coalesced into one run of bytes, large payloads are kept by
+//! reference. Each segment begins and ends at the border of a frame, so that a
+//! control frame can go between any two of them:
+//!
+//! ```text
+//! [rest of a segment that is half written] [pong] [ping] [keepalive]
+//! [segment] [segment] ... [close]
+//! ```
+//!
+//! Control frames do not queue up: each kind has one slot, and a later pong
+//! takes the place of an earlier one until the transport takes its first byte.
+//! What a peer can fill is therefore bounded without a limit of its own.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes};
+
+/// How many slices one call of `poll_transmit` gives at the most.
+pub const SLICES: usize = 8;
+
+/// A run of small frames is cut at this size, to let a control frame in.
+pub(crate) const SEGMENT: usize = 16 * 1024;
+
+/// Kept when everything is written and nobody lent the storage.
+const KEPT: usize = 2048;
+
+/// Storage for output, to be lent to a connection while it writes.
+///
+/// One such buffer serves all connections of a thread, since a connection needs
+/// storage only from a command to the write that follows it. See
+/// [`Connection::lend_output`](crate::websocket::Connection::lend_output).
+#[derive(Debug, Default)]
+pub struct OutputBuffer(Box<Storage>);
+
+/// The queue of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox(Option<Box<Storage>>);
+
+#[derive(Debug, Default)]
+struct Storage {
+    /// The bytes of all [`Segment::Copied`], one after the other.
+    copied: Vec<u8>,
+    /// How many of them are written.
+    head: usize,
+    segments: VecDeque<Segment>,
+    /// Bytes in the segments that are not written.
+    queued: usize,
+    front: Front,
+    control: [ControlFrame; 4],
+    lent: bool,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Copied(usize),
+    Shared { header: ShortHeader, payload: Bytes },
+}
+
+/// Up to 14 bytes of frame header that are not written yet.
+#[derive(Debug)]
+struct ShortHeader {
+    bytes: [u8; 14],
+    from: u8,
+    to: u8,
+}
+
+/// What the first byte to be written belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Front {
+    /// A border between frames: whatever is most urgent may come.
+    #[default]
+    Border,
+    /// The first segment, of which a part is written.
+    Segment,
+    /// A control frame, of which this much is written.
+    Control(Slot, usize),
+}
+
+/// The kinds of control frame that can wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Pong,
+    Ping,
+    Keepalive,
+    Close,
+}
+
+/// The slots that go before the segments, most urgent first.
+const URGENT: [Slot; 3] = [Slot::Pong, Slot::Ping, Slot::Keepalive];
+
+/// An encoded control frame; empty if there is none.
+#[derive(Debug)]
+struct ControlFrame {
+    len: u8,
+    bytes: [u8; 131],
+}
+
+impl Default for ControlFrame {
+    fn default() -> Self {
+        Self {
+            len: 0,
+            bytes: [0; 131],
+        }
+    }
+}
+
+impl ControlFrame {
+    fn encoded(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+}
+
+impl Outbox {
+    /// Bytes of data frames that are not written.
+    pub(crate) fn queued(&self) -> usize {
+        self.0.as_ref().map_or(0, |s| s.queued)
+    }
+
+    /// Whether there is nothing to write at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|s| s.is_empty())
+    }
+
+    /// Whether a frame waits in this slot.
+    pub(crate) fn holds(&self, slot: Slot) -> bool {
+        self.0.as_ref().is_some_and(|s| s.slot(slot).len > 0)
+    }
+
+    /// Whether a frame waits that can go before the data.
+    pub(crate) fn is_urgent(&self) -> bool {
+        URGENT.into_iter().any(|slot| self.holds(slot))
+    }
+
+    /// Queues a frame whose bytes `write` appends.
+    pub(crate) fn copy(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.storage().copy(write);
+    }
+
+    /// Queues a frame whose payload stays where it is.
+    pub(crate) fn share(&mut self, header: &[u8], payload: Bytes) {
+        self.storage().share(header, payload);
+    }
+
+    /// Fills a slot. False if its frame is half written and has to be finished.
+    pub(crate) fn control(&mut self, slot: Slot, parts: [&[u8]; 2]) -> bool {
+        self.storage().put(slot, parts)
+    }
+
+    /// What to write next.
+    pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {
+        self.0.as_ref().map_or(0, |s| s.slices(out))
+    }
+
+    /// `n` bytes of what [`slices`](Self::slices) gave are written.
+    pub(crate) fn advance(&mut self, n: usize) {
+        let Some(storage) = &mut self.0 else { return };
+        storage.advance(n);
+        if storage.is_empty() && !storage.lent && storage.copied.capacity() > KEPT {
+            self.0 = None;
+        }
+    }
+
+    pub(crate) fn lend(&mut self, buffer: OutputBuffer) {
+        if self.is_empty() {
+            let mut storage = buffer.0;
+            storage.lent = true;
+            self.0 = Some(storage);
+        }
+    }
+
+    /// Gives back what was lent; what is still queued moves into storage of its
+    /// exact size.
+    pub(crate) fn reclaim(&mut self) -> Option<OutputBuffer> {
+        let mut storage = self.0.take_if(|s| s.lent)?;
+        if !storage.is_empty() {
+            self.0 = Some(Box::new(storage.move_out()));
+        }
+        Some(OutputBuffer(storage))
+    }
+
+    fn storage(&mut self) -> &mut Storage {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Storage {
+    fn is_empty(&self) -> bool {
+        self.queued == 0 && self.control.iter().all(|frame| frame.len == 0)
+    }
+
+    fn slot(&self, slot: Slot) -> &ControlFrame {
+        let [pong, ping, keepalive, close] = &self.control;
+        match slot {
+            Slot::Pong => pong,
+            Slot::Ping => ping,
+            Slot::Keepalive => keepalive,
+            Slot::Close => close,
+        }
+    }
+
+    fn slot_mut(&mut self, slot: Slot) -> &mut ControlFrame {
+        let [pong, ping, keepalive, close] = &mut self.control;
+        match slot {
+            Slot::Pong => pong,
+            Slot::Ping => ping,
+            Slot::Keepalive => keepalive,
+            Slot::Close => close,
+        }
+    }
+
+    fn copy(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.head > SEGMENT && self.head * 2 > self.copied.len() {
+            self.copied.drain(..self.head);
+            self.head = 0;
+        }
+        let before = self.copied.len();
+        write(&mut self.copied);
+        let len = self.copied.len() - before;
+        self.queued += len;
+        match self.segments.back_mut() {
+            Some(Segment::Copied(run)) if *run < SEGMENT => *run += len,
+            _ => self.segments.push_back(Segment::Copied(len)),
+        }
+    }
+
+    fn share(&mut self, header: &[u8], payload: Bytes) {
+        let mut bytes = [0; 14];
+        for (slot, byte) in bytes.iter_mut().zip(header) {
+            *slot = *byte;
+        }
+        let header = ShortHeader {
+            bytes,
+            from: 0,
+            to: header.len().min(14) as u8,
+        };
+        self.queued += header.rest().len() + payload.len();
+        self.segments.push_back(Segment::Shared { header, payload });
+    }
+
+    fn put(&mut self, slot: Slot, parts: [&[u8]; 2]) -> bool {
+        if matches!(self.front, Front::Control(busy, _) if busy == slot) {
+            return false;
+        }
+        let frame = self.slot_mut(slot);
+        let mut len = 0;
+        for (slot, byte) in frame.bytes.iter_mut().zip(parts.into_iter().flatten()) {
+            *slot = *byte;
+            len += 1;
+        }
+        frame.len = len;
+        true
+    }
+
+    fn slices<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {
+        let mut slots = out.iter_mut();
+        let mut used = 0;
+        let mut push = |bytes: &'a [u8]| {
+            let slot = slots.next().filter(|_| !bytes.is_empty());
+            if let Some(slot) = slot {
+                *slot = bytes;
+                used += 1;
+            }
+        };
+        let (mut segments, mut head) = (self.segments.iter(), self.head);
+        let mut segment = |segment: &'a Segment, push: &mut dyn FnMut(&'a [u8])| match segment {
+            Segment::Copied(len) => {
+                push(self.copied.get(head..head + len).unwrap_or_default());
+                head += len;
+            }
+            Segment::Shared { header, payload } => {
+                push(header.rest());
+                push(payload);
+            }
+        };
+        let mut busy = None;
+        match self.front {
+            Front::Border => {}
+            Front::Segment => segments
+                .next()
+                .into_iter()
+                .for_each(|s| segment(s, &mut push)),
+            Front::Control(slot, written) => {
+                busy = Some(slot);
+                push(self.slot(slot).encoded().get(written..).unwrap_or_default());
+            }
+        }
+        for slot in URGENT.into_iter().filter(|slot| busy != Some(*slot)) {
+            push(self.slot(slot).encoded());
+        }
+        // Two slices a segment at the most, and one for the close.
+        segments
+            .by_ref()
+            .take(2)
+            .for_each(|s| segment(s, &mut push));
+        if segments.len() == 0 && busy != Some(Slot::Close) {
+            push(self.slot(Slot::Close).encoded());
+        }
+        used
+    }
+
+    fn advance(&mut self, mut n: usize) {
+        while n > 0 {
+            let taken = match self.next() {
+                Some(Front::Control(slot, written)) => self.advance_control(slot, written, n),
+                Some(_) => self.advance_segment(n),
+                None => break,
+            };
+            n -= taken;
+        }
+        if self.queued == 0 {
+            self.copied.clear();
+            self.head = 0;
+        }
+    }
+
+    /// What the next byte belongs to, in the order in which `slices` gives it.
+    fn next(&self) -> Option<Front> {
+        if self.front != Front::Border {
+            return Some(self.front);
+        }
+        let waits = |slot: &Slot| self.slot(*slot).len > 0;
+        if let Some(slot) = URGENT.into_iter().find(waits) {
+            return Some(Front::Control(slot, 0));
+        }
+        if !self.segments.is_empty() {
+            return Some(Front::Segment);
+        }
+        waits(&Slot::Close).then_some(Front::Control(Slot::Close, 0))
+    }
+
+    fn advance_control(&mut self, slot: Slot, written: usize, n: usize) -> usize {
+        let frame = self.slot_mut(slot);
+        let rest = usize::from(frame.len) - written;
+        if n < rest {
+            self.front = Front::Control(slot, written + n);
+            return n;
+        }
+        frame.len = 0;
+        self.front = Front::Border;
+        rest
+    }
+
+    fn advance_segment(&mut self, n: usize) -> usize {
+        let Some(segment) = self.segments.front_mut() else {
+            return n;
+        };
+        let (taken, left) = match segment {
+            Segment::Copied(len) => {
+                let taken = n.min(*len);
+                *len -= taken;
+                self.head += taken;
+                (taken, *len)
+            }
+            Segment::Shared { header, payload } => {
+                let of_header = n.min(header.rest().len());
+                header.from += of_header as u8;
+                let of_payload = (n - of_header).min(payload.len());
+                payload.advance(of_payload);
+                (of_header + of_payload, header.rest().len() + payload.len())
+            }
+        };
+        self.queued -= taken;
+        self.front = if left > 0 {
+            Front::Segment
+        } else {
+            self.segments.pop_front();
+            Front::Border
+        };
+        taken
+    }
+
+    /// Moves everything into storage without spare room, and leaves this one empty.
+    fn move_out(&mut self) -> Self {
+        let copied = self.copied.get(self.head..).unwrap_or_default().into();
+        let moved = Self {
+            copied,
+            head: 0,
+            segments: core::mem::take(&mut self.segments),
+            queued: core::mem::take(&mut self.queued),
+            front: core::mem::take(&mut self.front),
+            control: core::mem::take(&mut self.control),
+            lent: false,
+        };
+        self.copied.clear();
+        self.head = 0;
+        moved
+    }
+}
+
+impl ShortHeader {
+    fn rest(&self) -> &[u8] {
+        self.bytes
+            .get(self.from.into()..self.to.into())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,243 @@
+//! From frames to messages: RFC 6455 section 5.4.
+//!
+//! A message that is handed over whole is collected here, unless all of it lies
+//! in one input. One that is handed over in chunks only leaves its counts.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::decoder::{End, Piece};
+use super::{Chunk, Event, Kind, Message, Receive, Violation};
+use crate::utf8::{self, Utf8};
+
+/// The message that is arriving, if one is.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    body: Body,
+    /// Frames so far.
+    fragments: u32,
+    /// Payload bytes that the frames so far announced.
+    announced: u64,
+}
+
+#[derive(Debug, Default)]
+enum Body {
+    #[default]
+    None,
+    Text {
+        text: String,
+        utf8: Utf8,
+    },
+    /// `bytes` beyond `filled` are room for a direct read.
+    Binary {
+        bytes: Vec<u8>,
+        filled: usize,
+    },
+    Chunks {
+        kind: Kind,
+        utf8: Utf8,
+        first: bool,
+    },
+}
+
+impl Assembly {
+    /// Whether a message has begun and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.body, Body::None)
+    }
+
+    /// How the open message is handed over.
+    pub(super) fn receive(&self) -> Option<Receive> {
+        match self.body {
+            Body::None => None,
+            Body::Text { .. } | Body::Binary { .. } => Some(Receive::Messages),
+            Body::Chunks { .. } => Some(Receive::Chunks),
+        }
+    }
+
+    /// The payload bytes that the open message has announced.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// A frame of `len` bytes begins; `kind` is given for the first of a message.
+    pub(super) fn begin(
+        &mut self,
+        kind: Option<Kind>,
+        receive: Receive,
+        len: u64,
+        max_fragments: u32,
+    ) -> Result<(), Violation> {
+        if let Some(kind) = kind {
+            *self = Self {
+                body: Body::new(kind, receive),
+                ..Self::default()
+            };
+        }
+        if self.fragments >= max_fragments {
+            return Err(Violation::TooManyFragments);
+        }
+        self.fragments += 1;
+        self.announced = self.announced.saturating_add(len);
+        Ok(())
+    }
+
+    /// Payload has come.
+    pub(super) fn push<'i>(&mut self, piece: Piece<'i>) -> Result<Option<Event<'i>>, Violation> {
+        let whole = piece.whole && self.fragments == 1;
+        let last = piece.end == End::Message;
+        match &mut self.body {
+            Body::None => return Ok(None),
+            Body::Chunks { kind, utf8, first } => {
+                if *kind == Kind::Text {
+                    check(utf8, piece.bytes, last)?;
+                }
+                if piece.bytes.is_empty() && !last {
+                    return Ok(None);
+                }
+                let chunk = Chunk {
+                    kind: *kind,
+                    first: core::mem::take(first),
+                    last,
+                    bytes: piece.bytes,
+                };
+                self.end_if(last);
+                return Ok(Some(Event::Chunk(chunk)));
+            }
+            Body::Text { .. } if whole => {
+                let text = utf8::validate(piece.bytes).map_err(|_| Violation::InvalidUtf8)?;
+                self.end_if(true);
+                return Ok(Some(Event::Message(text.into())));
+            }
+            Body::Text { text, utf8 } => {
+                let valid = utf8.push(piece.bytes).map_err(|_| Violation::InvalidUtf8)?;
+                if last && !utf8.is_complete() {
+                    return Err(Violation::InvalidUtf8);
+                }
+                // The carried code point is longer in `text` than in the piece.
+                let more = piece.bytes.len() + 3;
+                text.reserve_exact(room(text.capacity(), text.len(), more, piece.left));
+                text.extend(valid.head);
+                text.push_str(valid.body);
+            }
+            Body::Binary { .. } if whole => {
+                self.end_if(true);
+                return Ok(Some(Event::Message(piece.bytes.into())));
+            }
+            Body::Binary { bytes, filled } => {
+                fill(bytes, *filled, piece.bytes, piece.left);
+                *filled += piece.bytes.len();
+            }
+        }
+        Ok(last.then(|| Event::Message(self.take())))
+    }
+
+    /// Room for up to `left` bytes more of a binary message, and for at most as
+    /// many as have arrived. `None` where `least` bytes are too many for that.
+    pub(super) fn space(&mut self, least: usize, left: u64) -> Option<&mut [u8]> {
+        let Body::Binary { bytes, filled } = &mut self.body else {
+            return None;
+        };
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        if left.min(*filled) < least.max(1) {
+            return None;
+        }
+        if bytes.len() == *filled {
+            let more = left.min(*filled);
+            bytes.reserve_exact(room(bytes.capacity(), *filled, more, 0));
+            bytes.resize(*filled + more, 0);
+        }
+        let end = bytes.len().min(filled.saturating_add(left));
+        bytes.get_mut(*filled..end)
+    }
+
+    /// The first `n` bytes of that room.
+    pub(super) fn filled(&mut self, n: usize) -> &mut [u8] {
+        match &mut self.body {
+            Body::Binary { bytes, filled } => {
+                let end = filled.saturating_add(n).min(bytes.len());
+                bytes.get_mut(*filled..end).unwrap_or_default()
+            }
+            _ => &mut [],
+        }
+    }
+
+    /// `n` bytes of that room hold payload.
+    pub(super) fn advance(&mut self, n: usize, end: End) -> Option<Event<'static>> {
+        if let Body::Binary { bytes, filled } = &mut self.body {
+            *filled = filled.saturating_add(n).min(bytes.len());
+        }
+        (end == End::Message).then(|| Event::Message(self.take()))
+    }
+
+    /// The collected message.
+    fn take(&mut self) -> Message<'static> {
+        match core::mem::take(self).body {
+            Body::Text { text, .. } => Message::Text(Cow::Owned(text)),
+            Body::Binary { mut bytes, filled } => {
+                bytes.truncate(filled);
+                Message::Binary(Cow::Owned(bytes))
+            }
+            Body::None | Body::Chunks { .. } => Message::Binary(Cow::Borrowed(&[])),
+        }
+    }
+
+    fn end_if(&mut self, last: bool) {
+        if last {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Body {
+    fn new(kind: Kind, receive: Receive) -> Self {
+        let utf8 = Utf8::default();
+        match (receive, kind) {
+            (Receive::Messages, Kind::Text) => Self::Text {
+                text: String::new(),
+                utf8,
+            },
+            (Receive::Messages, Kind::Binary) => Self::Binary {
+                bytes: Vec::new(),
+                filled: 0,
+            },
+            (Receive::Chunks, kind) => Self::Chunks {
+                kind,
+                utf8,
+                first: true,
+            },
+        }
+    }
+}
+
+fn check(utf8: &mut Utf8, bytes: &[u8], last: bool) -> Result<(), Violation> {
+    utf8.push(bytes).map_err(|_| Violation::InvalidUtf8)?;
+    if last && !utf8.is_complete() {
+        return Err(Violation::InvalidUtf8);
+    }
+    Ok(())
+}
+
+/// Stores `piece` at `filled`, in the room for direct reads as far as it goes.
+fn fill(bytes: &mut Vec<u8>, filled: usize, piece: &[u8], left: u64) {
+    let room_left = bytes.len().saturating_sub(filled);
+    let (inside, beyond) = piece.split_at(piece.len().min(room_left));
+    if let Some(slot) = bytes.get_mut(filled..filled + inside.len()) {
+        slot.copy_from_slice(inside);
+    }
+    bytes.reserve_exact(room(bytes.capacity(), bytes.len(), beyond.len(), left));
+    bytes.extend_from_slice(beyond);
+}
+
+/// How much more to reserve for `more` bytes now and `left` bytes later, so that
+/// storage at most doubles what has arrived: memory follows the bytes received,
+/// not the length that the peer announced (section 10.4).
+fn room(capacity: usize, len: usize, more: usize, left: u64) -> usize {
+    let needed = len.saturating_add(more);
+    if needed <= capacity {
+        return 0;
+    }
+    let announced = needed.saturating_add(usize::try_from(left).unwrap_or(usize::MAX));
+    needed.saturating_mul(2).min(announced).saturating_sub(len)
+}

@@ -1,0 +1,145 @@
+//! Whether the peer is still there: keepalive pings, idle and stall deadlines.
+//!
+//! Silence is judged by [`handle_timeout`](super::Connection::handle_timeout)
+//! alone, which is called when a read has found nothing. A peer that sends data
+//! is alive; of control frames, only the pong that answers our ping counts.
+
+use core::time::Duration;
+
+use super::config::{Config, Keepalive};
+use super::error::Timer;
+use crate::Instant;
+
+/// What is known about the peer's silence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Liveness {
+    /// When data last came.
+    data: Instant,
+    /// When data or the pong to our ping last came.
+    heard: Instant,
+    ping: Ping,
+    /// The payload of the latest keepalive ping.
+    count: u64,
+    /// When the whole message that is still arriving began.
+    began: Option<Instant>,
+    /// Since when bytes wait to be written and none are taken.
+    stalled: Option<Instant>,
+}
+
+/// The keepalive ping that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ping {
+    None,
+    /// Queued at this time, and not yet seen to be written.
+    Queued(Instant),
+    /// Seen to be written at this time.
+    Written(Instant),
+}
+
+/// What a deadline asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// A keepalive ping has to be sent.
+    Ping,
+    /// The message that is arriving takes too long.
+    Message,
+    /// The connection is given up.
+    End(Timer),
+}
+
+impl Liveness {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            data: now,
+            heard: now,
+            ping: Ping::None,
+            count: 0,
+            began: None,
+            stalled: None,
+        }
+    }
+
+    /// Data came.
+    #[inline]
+    pub(super) fn data(&mut self, now: Instant) {
+        self.data = now;
+        self.heard = now;
+    }
+
+    /// A message began, or ended.
+    pub(super) fn message(&mut self, now: Instant, open: bool) {
+        self.began = open.then(|| self.began.unwrap_or(now));
+    }
+
+    /// The transport took bytes.
+    pub(super) fn written(&mut self) {
+        self.stalled = None;
+    }
+
+    /// A pong came: the time since our ping, if it answers that.
+    pub(super) fn pong(&mut self, now: Instant, payload: &[u8]) -> Option<Duration> {
+        let (Ping::Queued(at) | Ping::Written(at)) = self.ping else {
+            return None;
+        };
+        if payload != self.count.to_be_bytes() {
+            return None;
+        }
+        self.ping = Ping::None;
+        self.heard = now;
+        Some(now.since(at))
+    }
+
+    /// A keepalive ping is queued; returns its payload.
+    pub(super) fn ping(&mut self, now: Instant) -> [u8; 8] {
+        self.ping = Ping::Queued(now);
+        self.count = self.count.wrapping_add(1);
+        self.count.to_be_bytes()
+    }
+
+    /// Notes what has become of the output by `now`.
+    pub(super) fn observe(&mut self, now: Instant, output_waits: bool, ping_waits: bool) {
+        if !output_waits {
+            self.stalled = None;
+        } else if self.stalled.is_none() {
+            self.stalled = Some(now);
+        }
+        if let (Ping::Queued(_), false) = (self.ping, ping_waits) {
+            self.ping = Ping::Written(now);
+        }
+    }
+
+    /// The deadline of output that is not taken.
+    pub(super) fn stall(&self, config: &Config) -> Option<Instant> {
+        Some(self.stalled?.after(positive(config.stall_timeout?)))
+    }
+
+    /// The earliest deadline of an open connection, and what it asks for.
+    pub(super) fn next(&self, config: &Config) -> Option<(Instant, Due)> {
+        let idle = config
+            .idle_timeout
+            .map(|span| (self.data.after(positive(span)), Due::End(Timer::Idle)));
+        let message = config
+            .message_timeout
+            .zip(self.began)
+            .map(|(span, began)| (began.after(positive(span)), Due::Message));
+        let keepalive = config.keepalive.map(|keepalive| self.keepalive(keepalive));
+        let deadlines = [message, keepalive, idle].into_iter().flatten();
+        deadlines.min_by_key(|(at, _)| *at)
+    }
+
+    fn keepalive(&self, keepalive: Keepalive) -> (Instant, Due) {
+        let timeout = positive(keepalive.timeout);
+        match self.ping {
+            Ping::None => (self.heard.after(positive(keepalive.interval)), Due::Ping),
+            // Data that comes while the pong is awaited proves the peer alive.
+            Ping::Queued(at) | Ping::Written(at) => {
+                (at.max(self.data).after(timeout), Due::End(Timer::Pong))
+            }
+        }
+    }
+}
+
+/// A deadline lies in the future, or a clock that stands still would meet it for ever.
+fn positive(span: Duration) -> Duration {
+    span.max(Duration::from_nanos(1))
+}
