@@ -258,8 +258,10 @@ impl Storage {
         let mut slots = out.iter_mut();
         let mut used = 0;
         let mut push = |bytes: &'a [u8]| {
-            let slot = slots.next().filter(|_| !bytes.is_empty());
-            if let Some(slot) = slot {
+            if bytes.is_empty() {
+                return;
+            }
+            if let Some(slot) = slots.next() {
                 *slot = bytes;
                 used += 1;
             }
