@@ -100,7 +100,7 @@ impl Assembly {
                     kind: *kind,
                     first: core::mem::take(first),
                     last,
-                    bytes: piece.bytes,
+                    bytes: Cow::Borrowed(piece.bytes),
                 };
                 self.end_if(last);
                 return Ok(Some(Event::Chunk(chunk)));

@@ -158,15 +158,23 @@ pub struct Chunk<'i> {
     /// Whether the message ends here.
     pub last: bool,
     /// Unmasked and, in a text message, checked up to here; may be empty.
-    pub bytes: &'i [u8],
+    pub bytes: Cow<'i, [u8]>,
 }
 
-impl<'i> Chunk<'i> {
+impl Chunk<'_> {
+    /// The same chunk with storage of its own.
+    pub fn into_owned(self) -> Chunk<'static> {
+        Chunk {
+            bytes: Cow::Owned(self.bytes.into_owned()),
+            ..self
+        }
+    }
+
     /// The text of the chunk, between what belongs to code points that the
     /// chunk's borders cut; at most three bytes are left out at either end.
     ///
     /// `None` if the message is binary.
-    pub fn as_text(&self) -> Option<&'i str> {
+    pub fn as_text(&self) -> Option<&str> {
         if self.kind == Kind::Binary {
             return None;
         }

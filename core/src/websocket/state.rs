@@ -177,7 +177,7 @@ mod tests {
             }
 
             let mut next = state;
-            assert_eq!(next.expire(at(9), SPAN), false, "{state:?}");
+            assert!(!next.expire(at(9), SPAN), "{state:?}");
             assert_eq!(next.is_finished(), state.is_finished(), "{state:?}");
             let late = next.expire(at(20), SPAN);
             assert_eq!(late, matches!(state, State::Closing(_)), "{state:?}");
