@@ -1,0 +1,122 @@
+//! tokio's streams and timers, as the driver needs them.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use sockeye::Instant;
+use sockeye::driver::Io;
+use sockeye::websocket::SLICES;
+use tokio::io::ReadBuf;
+pub(crate) use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+
+use crate::shutdown::Member;
+use crate::socket::Opening;
+use crate::trace::Trace;
+
+/// A stream with what a WebSocket needs beside it: a clock, a timer, and what
+/// the opening handshake told.
+///
+/// [`WebSocket::get_ref`](crate::WebSocket::get_ref) returns it.
+#[derive(Debug)]
+pub struct Transport<S> {
+    pub(crate) stream: S,
+    pub(crate) opening: Option<Box<Opening>>,
+    pub(crate) member: Option<Member>,
+    pub(crate) trace: Trace,
+    pub(crate) truncated: bool,
+    epoch: tokio::time::Instant,
+    timer: Option<Timer>,
+}
+
+/// Made when it is first needed, and moved when it has fired or has to fire
+/// earlier: deadlines move later with every message.
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    armed: Option<Instant>,
+}
+
+impl<S> Transport<S> {
+    /// Wraps a stream. Time is counted from now on.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            opening: None,
+            member: None,
+            trace: Trace::default(),
+            truncated: false,
+            epoch: tokio::time::Instant::now(),
+            timer: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
+    type Error = io::Error;
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+        Poll::Ready(self.end_of_input(read.map(|()| buf.filled().len())))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut n = 0;
+        for (slice, buf) in slices.iter_mut().zip(bufs) {
+            *slice = IoSlice::new(buf);
+            n += 1;
+        }
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..n]));
+        self.trace.written(&written);
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO.after(self.epoch.elapsed())
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let due = self.epoch + at.since(Instant::ZERO);
+        let timer = self.timer.get_or_insert_with(|| Timer {
+            sleep: Box::pin(tokio::time::sleep_until(due)),
+            armed: Some(at),
+        });
+        if timer.armed.is_none_or(|armed| at < armed) {
+            timer.sleep.as_mut().reset(due);
+            timer.armed = Some(at);
+        }
+        ready!(timer.sleep.as_mut().poll(cx));
+        timer.armed = None;
+        Poll::Ready(())
+    }
+
+    fn poll_going_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.member {
+            Some(member) => member.poll_leaving(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Waits.
+pub(crate) async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// What `work` gives, or `None` if that takes longer.
+pub(crate) async fn timeout<F: Future>(duration: Duration, work: F) -> Option<F::Output> {
+    tokio::time::timeout(duration, pin!(work)).await.ok()
+}
