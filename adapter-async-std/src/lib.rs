@@ -1,1 +1,113 @@
-//! sockeye on async-std.
+//! WebSocket clients and servers on async-std and smol, and on any stream of
+//! `futures-io`.
+//!
+//! The protocol is in [`sockeye`], as machines that do no input or output; here
+//! are the sockets, the timers and the tasks.
+//!
+//! A server:
+//!
+//! ```no_run
+//! use async_std::net::TcpListener;
+//! use sockeye_async_std::{Server, handshake::Origins};
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let listener = TcpListener::bind("127.0.0.1:9001").await?;
+//! let until_stopped = std::future::pending();
+//! let server = Server::new(Origins::SameHost);
+//! let echo = |mut websocket: sockeye_async_std::WebSocket<_>| async move {
+//!     let echo = websocket.for_each(|connection, message| {
+//!         let _ = connection.send(message);
+//!     });
+//!     let _ = echo.await;
+//! };
+//! server.serve(listener, until_stopped, echo).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A client:
+//!
+//! ```no_run
+//! use sockeye_async_std::{connect, websocket::CloseCode};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut websocket = connect("ws://127.0.0.1:9001/").await?;
+//! websocket.send("hello").await?;
+//! while let Some(message) = websocket.next().await {
+//!     println!("{:?}", message?);
+//!     websocket.close(CloseCode::NORMAL, "").await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`Connect`] and [`connect`] open a connection, [`Server`] and [`accept`]
+//!   accept one, over any stream.
+//! - [`WebSocket`] receives, sends, splits and closes;
+//!   [`for_each`](sockeye::driver::WebSocket::for_each) is the fast way to
+//!   receive.
+//! - [`websocket::Config`] holds the limits and deadlines.
+//!
+//! # Cancel safety
+//!
+//! The futures of a [`WebSocket`] can be dropped at any time, as `select!` does
+//! it, and called again: a message is returned or still there, and a message
+//! given to `send` is queued exactly when that returns `Ok`. `connect` and
+//! `accept` own their stream, and close it when they are dropped.
+//!
+//! # When it writes
+//!
+//! `send` writes at once, unless more input is at hand: then replies are
+//! collected until that is handled, or until 16 KiB wait. A handler that awaits
+//! something else between two messages calls `flush` first. Of the `Sink`,
+//! `SinkExt::send` always flushes and `SinkExt::feed` never does.
+//!
+//! # Features
+//!
+//! async-std is discontinued: its authors recommend smol. This crate keeps
+//! applications on async-std going, and their way to smol short: the type of the
+//! listener, and of the runtime's `main`, is all that changes. Without its default
+//! feature nothing of async-std is built.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `async-std` (default) | serving on the listeners and the executor of async-std |
+//! | `smol` | the same for smol |
+//! | `rustls` | `wss://` with a configuration of your own |
+//! | `rustls-ring`, `rustls-aws-lc-rs` | a provider of cryptography for it |
+//! | `webpki-roots` | Mozilla's root certificates, so that `connect("wss://…")` needs no configuration |
+//! | `tracing` | a span for each connection; never what it carries |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+
+mod client;
+mod io;
+mod keys;
+mod net;
+mod server;
+mod shutdown;
+mod socket;
+mod stream;
+mod trace;
+
+#[cfg(feature = "async-std")]
+mod half_close;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub mod tls;
+
+pub use sockeye::driver;
+pub use sockeye::websocket::{self, handshake};
+
+pub use self::client::{Connect, ConnectError, connect};
+#[cfg(feature = "async-std")]
+#[cfg_attr(docsrs, doc(cfg(feature = "async-std")))]
+pub use self::half_close::HalfClose;
+pub use self::io::Transport;
+pub use self::keys::mask_keys;
+pub use self::net::{Listener, TcpStream};
+pub use self::server::{AcceptError, Served, Server, accept};
+pub use self::socket::{Error, HandshakeError, Receiver, Sender, WebSocket};
+pub use self::stream::MaybeTls;

@@ -1,0 +1,125 @@
+//! Streams of `futures-io` and timers of `async-io`, as the driver needs them.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_io::Timer as Sleep;
+pub(crate) use futures_io::{AsyncRead, AsyncWrite};
+use sockeye::Instant;
+use sockeye::driver::Io;
+use sockeye::websocket::SLICES;
+
+use crate::shutdown::Member;
+use crate::socket::Opening;
+use crate::trace::Trace;
+
+/// A stream with what a WebSocket needs beside it: a clock, a timer, and what
+/// the opening handshake told.
+///
+/// [`WebSocket::get_ref`](crate::WebSocket::get_ref) returns it.
+#[derive(Debug)]
+pub struct Transport<S> {
+    pub(crate) stream: S,
+    pub(crate) opening: Option<Box<Opening>>,
+    pub(crate) member: Option<Member>,
+    pub(crate) trace: Trace,
+    pub(crate) truncated: bool,
+    epoch: std::time::Instant,
+    timer: Option<Box<Timer>>,
+}
+
+/// Made when it is first needed, and moved when it has fired or has to fire
+/// earlier: deadlines move later with every message.
+#[derive(Debug)]
+struct Timer {
+    sleep: Sleep,
+    armed: Option<Instant>,
+}
+
+impl<S> Transport<S> {
+    /// Wraps a stream. Time is counted from now on.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            opening: None,
+            member: None,
+            trace: Trace::default(),
+            truncated: false,
+            epoch: std::time::Instant::now(),
+            timer: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
+    type Error = io::Error;
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        Poll::Ready(self.end_of_input(read))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut n = 0;
+        for (slice, buf) in slices.iter_mut().zip(bufs) {
+            *slice = IoSlice::new(buf);
+            n += 1;
+        }
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..n]));
+        self.trace.written(&written);
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO.after(self.epoch.elapsed())
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let due = self.epoch + at.since(Instant::ZERO);
+        let timer = self.timer.get_or_insert_with(|| {
+            Box::new(Timer { sleep: Sleep::at(due), armed: Some(at) })
+        });
+        if timer.armed.is_none_or(|armed| at < armed) {
+            timer.sleep.set_at(due);
+            timer.armed = Some(at);
+        }
+        ready!(Pin::new(&mut timer.sleep).poll(cx));
+        timer.armed = None;
+        Poll::Ready(())
+    }
+
+    fn poll_going_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.member {
+            Some(member) => member.poll_leaving(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Waits.
+pub(crate) async fn sleep(duration: Duration) {
+    Sleep::after(duration).await;
+}
+
+/// What `work` gives, or `None` if that takes longer.
+pub(crate) async fn timeout<F: Future>(duration: Duration, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    let mut late = pin!(Sleep::after(duration));
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => late.as_mut().poll(cx).map(|_| None),
+    })
+    .await
+}

@@ -1,0 +1,125 @@
+//! What names the runtime: dialling, listening, spawning.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+pub use async_net::TcpStream;
+
+use crate::io::{AsyncRead, AsyncWrite};
+
+/// Where a server takes connections from, and on which executor it serves them.
+///
+/// Implemented for the TCP and Unix sockets of async-std and of smol; implement
+/// it to accept from anything else, or to spawn elsewhere.
+pub trait Listener: Send {
+    /// What is accepted.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for the next connection.
+    ///
+    /// # Cancel safety
+    ///
+    /// Has to be safe: the server drops this when it shuts down.
+    fn accept(
+        &mut self,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Option<SocketAddr>)>> + Send;
+
+    /// Runs the task of a connection.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static);
+}
+
+/// Connects to the first address of `host` that answers.
+pub(crate) async fn dial(host: &str, port: u16, nodelay: bool) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(nodelay)?;
+    Ok(stream)
+}
+
+pub(crate) fn peer_addr(stream: &TcpStream) -> Option<SocketAddr> {
+    stream.peer_addr().ok()
+}
+
+#[cfg(feature = "smol")]
+mod smol_listeners {
+    use std::io;
+    use std::net::SocketAddr;
+
+    use async_net::{TcpListener, TcpStream};
+
+    use super::Listener;
+
+    #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
+    impl Listener for TcpListener {
+        type Stream = TcpStream;
+
+        /// Sets `TCP_NODELAY`.
+        async fn accept(&mut self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+            let (stream, peer) = TcpListener::accept(self).await?;
+            stream.set_nodelay(true)?;
+            Ok((stream, Some(peer)))
+        }
+
+        fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+            smol::spawn(task).detach();
+        }
+    }
+
+    #[cfg(unix)]
+    #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
+    impl Listener for async_net::unix::UnixListener {
+        type Stream = async_net::unix::UnixStream;
+
+        async fn accept(&mut self) -> io::Result<(Self::Stream, Option<SocketAddr>)> {
+            let (stream, _) = async_net::unix::UnixListener::accept(self).await?;
+            Ok((stream, None))
+        }
+
+        fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+            smol::spawn(task).detach();
+        }
+    }
+}
+
+#[cfg(feature = "async-std")]
+mod async_std_listeners {
+    use std::io;
+    use std::net::SocketAddr;
+
+    use async_std::net::{TcpListener, TcpStream};
+    use async_std::task;
+
+    use super::Listener;
+    use crate::HalfClose;
+
+    #[cfg_attr(docsrs, doc(cfg(feature = "async-std")))]
+    impl Listener for TcpListener {
+        type Stream = HalfClose<TcpStream>;
+
+        /// Sets `TCP_NODELAY`.
+        async fn accept(&mut self) -> io::Result<(Self::Stream, Option<SocketAddr>)> {
+            let (stream, peer) = TcpListener::accept(self).await?;
+            stream.set_nodelay(true)?;
+            Ok((HalfClose(stream), Some(peer)))
+        }
+
+        fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+            task::spawn(task);
+        }
+    }
+
+    #[cfg(unix)]
+    #[cfg_attr(docsrs, doc(cfg(feature = "async-std")))]
+    impl Listener for async_std::os::unix::net::UnixListener {
+        type Stream = HalfClose<async_std::os::unix::net::UnixStream>;
+
+        async fn accept(&mut self) -> io::Result<(Self::Stream, Option<SocketAddr>)> {
+            let (stream, _) = async_std::os::unix::net::UnixListener::accept(self).await?;
+            Ok((HalfClose(stream), None))
+        }
+
+        fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+            task::spawn(task);
+        }
+    }
+}

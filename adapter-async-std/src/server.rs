@@ -1,0 +1,387 @@
+//! Accepting.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use sockeye::driver::Incoming;
+use sockeye::websocket::Config;
+use sockeye::websocket::handshake::{
+    Lost, Origins, Rejection, Request, Response, ServerOptions,
+};
+
+use crate::io::{AsyncRead, AsyncWrite, Transport, sleep, timeout};
+use crate::net::Listener;
+use crate::shutdown::{Group, Member};
+use crate::socket::Head;
+use crate::trace::{self, Trace};
+use crate::{HandshakeError, MaybeTls, WebSocket};
+
+/// Accepts a WebSocket over a stream, with everything else at its default.
+///
+/// `origins` says which web pages may connect. Any path is accepted, and no
+/// subprotocol; see [`Server`] for more.
+///
+/// # Errors
+///
+/// As [`Server::accept`].
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the stream.
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    origins: Origins,
+) -> Result<WebSocket<S>, AcceptError> {
+    Server::new(origins).accept(stream).await
+}
+
+/// How to accept WebSockets. Cloning it is cheap.
+#[derive(Clone)]
+#[must_use]
+pub struct Server {
+    pub(crate) options: Arc<ServerOptions>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) protocols: Arc<[String]>,
+    decide: Option<Arc<Decide>>,
+    drain: Duration,
+    #[cfg(feature = "rustls")]
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+type Decide = dyn Fn(&Request) -> Result<Response, Rejection> + Send + Sync;
+
+impl Server {
+    /// A server for web pages from `origins`, and for clients that are no
+    /// browsers.
+    pub fn new(origins: Origins) -> Self {
+        Self {
+            options: Arc::new(ServerOptions::new(origins)),
+            config: Arc::default(),
+            protocols: Arc::default(),
+            decide: None,
+            drain: Duration::from_secs(10),
+            #[cfg(feature = "rustls")]
+            tls: None,
+        }
+    }
+
+    /// Sets what is asked of a request, limits and origins included.
+    pub fn options(mut self, options: impl Into<Arc<ServerOptions>>) -> Self {
+        self.options = options.into();
+        self
+    }
+
+    /// Sets the limits and deadlines of the connections.
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
+        self
+    }
+
+    /// Names the subprotocols that are spoken, the best first. The first that
+    /// the client offers is taken; without one the connection has none.
+    pub fn protocols<P: Into<String>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
+        self.protocols = protocols.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Decides about each valid request: by its path, its credentials.
+    pub fn decide(
+        mut self,
+        decide: impl Fn(&Request) -> Result<Response, Rejection> + Send + Sync + 'static,
+    ) -> Self {
+        self.decide = Some(Arc::new(decide));
+        self
+    }
+
+    /// How long [`serve`](Self::serve) waits for its connections at the end: 10 s.
+    pub fn drain(mut self, deadline: Duration) -> Self {
+        self.drain = deadline;
+        self
+    }
+
+    /// Serves TLS. ALPN is set to `http/1.1` whatever the configuration says.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> Self {
+        self.tls = Some(crate::tls::with_alpn(config.into()));
+        self
+    }
+
+    /// Accepts a WebSocket over a stream: TCP, a Unix socket, TLS of your own, a
+    /// pipe in memory. [`tls`](Self::tls) plays no part.
+    ///
+    /// # Errors
+    ///
+    /// A request that was refused has been answered when this returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the stream.
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<WebSocket<S>, AcceptError> {
+        self.shake_hands(Transport::new(stream), self.options.clone()).await
+    }
+
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut transport: Transport<S>,
+        options: Arc<ServerOptions>,
+    ) -> Result<WebSocket<S>, AcceptError> {
+        // Until it is open, a shutdown is answered with 503.
+        let member = transport.member.take();
+        let incoming = Incoming::receive(transport, options).await?;
+        let leaving = member.as_ref().is_some_and(|member| member.group().is_leaving());
+        let decision = match leaving {
+            true => Err(Rejection::new(503)),
+            false => self.decide_about(incoming.request()),
+        };
+        match decision {
+            Ok(response) => {
+                let (mut websocket, head) = incoming.accept(&response, self.config.clone()).await?;
+                let transport = websocket.get_mut();
+                transport.member = member;
+                transport.opened(Head::Server(head));
+                Ok(websocket)
+            }
+            Err(rejection) => {
+                incoming.reject(&rejection).await?;
+                Err(AcceptError::Rejected)
+            }
+        }
+    }
+
+    fn decide_about(&self, request: &Request) -> Result<Response, Rejection> {
+        let response = match &self.decide {
+            Some(decide) => decide(request)?,
+            None => Response::new(),
+        };
+        let ours = self.protocols.iter();
+        let mut common = ours.filter(|ours| request.protocols().any(|theirs| theirs == *ours));
+        Ok(match common.next() {
+            Some(protocol) => response.protocol(protocol),
+            None => response,
+        })
+    }
+
+    /// Serves every connection that `listener` accepts, each in a task of its
+    /// own, until `shutdown` is ready.
+    ///
+    /// A handler that panics ends its own connection and no other. Where
+    /// accepting fails, as for want of file descriptors, it is tried again after
+    /// 10 ms, and after up to 1 s if it goes on failing.
+    ///
+    /// On shutdown every open connection sends a Close with code 1001, which its
+    /// handler sees as the end of the connection, and new requests are answered
+    /// with 503. This returns when all handlers are done. Those that are not
+    /// after the time given by [`drain`](Self::drain) are dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops accepting, and drops the connections.
+    pub async fn serve<L, H, F>(
+        &self,
+        mut listener: L,
+        shutdown: impl Future<Output = ()>,
+        handler: H,
+    ) -> Served
+    where
+        L: Listener,
+        H: Fn(WebSocket<MaybeTls<L::Stream>>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let group = Group::default();
+        let _drop_all = DropAll(group.clone());
+        let serving = Serving { server: self, handler, group: group.clone() };
+        serving.accept_until(&mut listener, shutdown).await;
+        group.leave();
+        // Requests that come now are answered, and need not be waited for.
+        let drained = async {
+            timeout(self.drain, group.drained()).await;
+        };
+        serving.accept_until(&mut listener, drained).await;
+        Served { dropped: group.len() }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("options", &self.options)
+            .field("config", &self.config)
+            .field("protocols", &self.protocols)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Served {
+    /// How many connections were dropped because they took too long to close.
+    pub dropped: usize,
+}
+
+/// Drops what is left of the connections.
+struct DropAll(Group);
+
+impl Drop for DropAll {
+    fn drop(&mut self) {
+        self.0.drop_all();
+    }
+}
+
+/// One call of [`Server::serve`].
+struct Serving<'s, H> {
+    server: &'s Server,
+    handler: H,
+    group: Group,
+}
+
+impl<H> Serving<'_, H> {
+    async fn accept_until<L, F>(&self, listener: &mut L, end: impl Future<Output = ()>)
+    where
+        L: Listener,
+        H: Fn(WebSocket<MaybeTls<L::Stream>>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut end = pin!(end);
+        let mut pause = PAUSE;
+        loop {
+            match until(end.as_mut(), listener.accept()).await {
+                None => return,
+                Some(Ok((stream, peer))) => {
+                    pause = PAUSE;
+                    let server = self.server.clone();
+                    let place = Place { peer, trace: Trace::server(peer), member: self.group.join() };
+                    let trace = place.trace.clone();
+                    let work = serve_one(server, stream, place, self.handler.clone());
+                    L::spawn(task(self.group.join(), trace, work));
+                }
+                Some(Err(error)) => {
+                    trace::accept_failed(&error);
+                    if until(end.as_mut(), sleep(pause)).await.is_none() {
+                        return;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a connection has of the server it belongs to.
+struct Place {
+    peer: Option<SocketAddr>,
+    trace: Trace,
+    member: Member,
+}
+
+/// The whole life of a connection.
+async fn serve_one<S, H, F>(server: Server, stream: S, place: Place, handler: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(WebSocket<MaybeTls<S>>) -> F,
+    F: Future<Output = ()>,
+{
+    let trace = place.trace.clone();
+    match server.open(stream, place).await {
+        Ok(websocket) => handler(websocket).await,
+        Err(error) => trace.refused(&error),
+    }
+}
+
+impl Server {
+    /// TLS, where it is served, and the handshake, under one deadline.
+    async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        place: Place,
+    ) -> Result<WebSocket<MaybeTls<S>>, AcceptError> {
+        let begin = Instant::now();
+        let limit = self.options.limits.timeout;
+        let stream = match timeout(limit, self.secure(stream)).await {
+            None => return Err(HandshakeError::Lost(Lost::Timeout).into()),
+            Some(secured) => secured.map_err(HandshakeError::Io)?,
+        };
+        let mut options = self.options.clone();
+        if stream.is_tls() {
+            let rest = limit.saturating_sub(begin.elapsed());
+            Arc::make_mut(&mut options).limits.timeout = rest;
+        }
+        let mut transport = Transport::new(stream).with_peer(place.peer);
+        transport.trace = place.trace;
+        transport.member = Some(place.member);
+        self.shake_hands(transport, options).await
+    }
+
+    #[cfg(feature = "rustls")]
+    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<MaybeTls<S>> {
+        match &self.tls {
+            Some(config) => crate::tls::accept(stream, config.clone()).await,
+            None => Ok(MaybeTls::Plain(stream)),
+        }
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    async fn secure<S>(&self, stream: S) -> io::Result<MaybeTls<S>> {
+        Ok(MaybeTls::Plain(stream))
+    }
+}
+
+/// Why a stream did not become a WebSocket.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The request was turned down by [`Server::decide`], or by a shutdown.
+    #[error("the request was turned down")]
+    Rejected,
+    /// The transport failed, or the request broke a rule.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+}
+
+/// Runs `work` until it is done, panics, or is to be dropped.
+async fn task(mut member: Member, trace: Trace, work: impl Future<Output = ()>) {
+    let work = trace.instrument(work);
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if member.poll_dropping(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // What a panic leaves behind is dropped with `work`, and seen by nobody.
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            trace.panicked();
+            Poll::Ready(())
+        })
+    })
+    .await;
+}
+
+/// What `work` gives, or `None` once `end` is ready.
+async fn until<E, W: Future>(mut end: Pin<&mut E>, work: W) -> Option<W::Output>
+where
+    E: Future<Output = ()>,
+{
+    let mut work = pin!(work);
+    poll_fn(|cx| match end.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(cx).map(Some),
+    })
+    .await
+}
