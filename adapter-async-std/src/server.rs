@@ -200,7 +200,8 @@ impl Server {
     {
         let group = Group::default();
         let _drop_all = DropAll(group.clone());
-        let serving = Serving { server: self, handler, group: group.clone() };
+        let tasks = Arc::new(());
+        let serving = Serving { server: self, handler, group: group.clone(), tasks: tasks.clone() };
         serving.accept_until(&mut listener, shutdown).await;
         group.leave();
         // Requests that come now are answered, and need not be waited for.
@@ -208,7 +209,7 @@ impl Server {
             timeout(self.drain, group.drained()).await;
         };
         serving.accept_until(&mut listener, drained).await;
-        Served { dropped: group.len() }
+        Served { dropped: Arc::strong_count(&tasks) - 2 }
     }
 }
 
@@ -244,6 +245,8 @@ struct Serving<'s, H> {
     server: &'s Server,
     handler: H,
     group: Group,
+    /// A clone is with each task.
+    tasks: Arc<()>,
 }
 
 impl<H> Serving<'_, H> {
@@ -264,7 +267,12 @@ impl<H> Serving<'_, H> {
                     let place = Place { peer, trace: Trace::server(peer), member: self.group.join() };
                     let trace = place.trace.clone();
                     let work = serve_one(server, stream, place, self.handler.clone());
-                    L::spawn(task(self.group.join(), trace, work));
+                    let running = self.tasks.clone();
+                    let member = self.group.join();
+                    L::spawn(async move {
+                        task(member, trace, work).await;
+                        drop(running);
+                    });
                 }
                 Some(Err(error)) => {
                     trace::accept_failed(&error);

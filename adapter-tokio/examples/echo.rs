@@ -7,7 +7,6 @@
 //! `--threads` sets the number of threads, `--max-message` the largest message,
 //! `--keepalive-interval` and `--keepalive-timeout` the pings in milliseconds.
 
-use std::io::Write;
 use std::time::Duration;
 
 use sockeye_tokio::handshake::{Origins, Rejection, Response};
@@ -34,7 +33,6 @@ async fn run() -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let shutdown = stopped()?;
     println!("listening on {address}");
-    std::io::stdout().flush()?;
 
     let server = Server::new(Origins::Any).config(config()).decide(|request| {
         match request.path() {

@@ -1,5 +1,7 @@
 //! Connecting.
 
+#[cfg(not(feature = "rustls"))]
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,9 +146,16 @@ impl Connect {
     pub async fn open(self) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
         let limit = self.timeout;
         let work = async {
+            let tls = self.tls_config()?;
             let stream = net::dial(&self.host, self.port, self.nodelay).await?;
             let peer = net::peer_addr(&stream);
-            let stream = self.secure(stream).await?;
+            let stream = match tls {
+                None => MaybeTls::Plain(stream),
+                #[cfg(not(feature = "rustls"))]
+                Some(never) => match never {},
+                #[cfg(feature = "rustls")]
+                Some(config) => crate::tls::connect(stream, &self.host, config).await?,
+            };
             self.shake_hands(Transport::new(stream).with_peer(peer)).await
         };
         timeout(limit, work).await.unwrap_or(Err(ConnectError::Timeout))
@@ -185,23 +194,21 @@ impl Connect {
         Ok(websocket)
     }
 
+    /// The configuration of TLS, for `wss://`.
     #[cfg(feature = "rustls")]
-    async fn secure(&self, stream: TcpStream) -> Result<MaybeTls<TcpStream>, ConnectError> {
-        if !self.secure {
-            return Ok(MaybeTls::Plain(stream));
+    fn tls_config(&self) -> Result<Option<Arc<rustls::ClientConfig>>, ConnectError> {
+        match (self.secure, &self.tls) {
+            (false, _) => Ok(None),
+            (true, Some(config)) => Ok(Some(config.clone())),
+            (true, None) => crate::tls::default_config().map(Some).ok_or(ConnectError::NoTls),
         }
-        let config = match &self.tls {
-            Some(config) => config.clone(),
-            None => crate::tls::default_config().ok_or(ConnectError::NoTls)?,
-        };
-        crate::tls::connect(stream, &self.host, config).await
     }
 
     #[cfg(not(feature = "rustls"))]
-    async fn secure(&self, stream: TcpStream) -> Result<MaybeTls<TcpStream>, ConnectError> {
+    fn tls_config(&self) -> Result<Option<Infallible>, ConnectError> {
         match self.secure {
             true => Err(ConnectError::NoTls),
-            false => Ok(MaybeTls::Plain(stream)),
+            false => Ok(None),
         }
     }
 }

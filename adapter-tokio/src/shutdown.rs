@@ -68,12 +68,6 @@ impl Group {
         self.0.phase.load(Ordering::Acquire) >= LEAVING
     }
 
-    /// How many connections there are: each has a task and a transport in the
-    /// group, and its task is the one that is there to the end.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().members.len()
-    }
-
     /// Waits until there are no members.
     pub(crate) async fn drained(&self) {
         poll_fn(|cx| {

@@ -1,0 +1,262 @@
+//! The suite of the adapters on tokio, and what needs tokio's clock.
+
+#[path = "adapter/ears.rs"]
+mod ears;
+#[path = "adapter/pipe.rs"]
+mod pipe;
+#[path = "adapter/suite.rs"]
+mod suite;
+#[path = "adapter/tls.rs"]
+mod tls;
+
+mod runtime {
+    use std::future::Future;
+    use std::io;
+    use std::net::SocketAddr;
+
+    pub use sockeye_tokio as adapter;
+    pub use tokio::net::{TcpListener, TcpStream};
+
+    pub use super::ears::{Ears, oneshot};
+    use super::pipe::Pipe;
+
+    pub fn block_on<F: Future>(work: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(work)
+    }
+
+    pub fn spawn<T: Send + 'static>(
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = T> + Send {
+        let task = tokio::spawn(work);
+        async { task.await.unwrap() }
+    }
+
+    pub async fn bind() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    impl adapter::Listener for Ears {
+        type Stream = Pipe;
+
+        async fn accept(&mut self) -> io::Result<(Pipe, Option<SocketAddr>)> {
+            Ok((self.hear().await?, None))
+        }
+    }
+}
+
+mod clock {
+    //! Time is paused: it advances when nothing else can happen.
+
+    use std::future::Future;
+    use std::io;
+    use std::time::Duration;
+
+    use sockeye::websocket::handshake::Origins;
+    use sockeye::websocket::{Config, Reason, Timer};
+    use sockeye_tokio::{Connect, ConnectError, Error, Server, WebSocket, accept};
+    use tokio::time::{Instant, timeout};
+
+    use super::ears::{Ears, oneshot};
+    use super::pipe::pipe;
+
+    fn block_on<F: Future>(work: F) -> F::Output {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
+    }
+
+    async fn pair(
+        config: Config,
+    ) -> (WebSocket<super::pipe::Pipe>, WebSocket<super::pipe::Pipe>) {
+        let (here, there) = pipe(4096);
+        let server = Server::new(Origins::Any).config(config.clone());
+        let connect = Connect::new("ws://localhost/").unwrap().config(config);
+        let (client, server) = tokio::join!(connect.over(here), server.accept(there));
+        (client.unwrap(), server.unwrap())
+    }
+
+    #[test]
+    fn t04_a_silent_peer_is_given_up() {
+        block_on(async {
+            // A client that is never polled answers no ping.
+            let (_client, mut server) = pair(Config::default()).await;
+            let begin = Instant::now();
+            let error = server.next().await.unwrap().unwrap_err();
+            assert!(matches!(error, Error::Ended(Reason::Timeout(Timer::Pong))), "{error:?}");
+            assert_eq!(error.close_code(), Some(1006));
+            assert!(begin.elapsed() < Duration::from_secs(46), "{:?}", begin.elapsed());
+        });
+    }
+
+    #[test]
+    fn t05_without_keepalive_silence_is_for_ever_and_a_stalled_write_is_not() {
+        block_on(async {
+            let mut config = Config::default();
+            config.keepalive = None;
+            let (_client, mut server) = pair(config).await;
+            let day = Duration::from_secs(86_400);
+            assert!(timeout(day, server.next()).await.is_err());
+            server.start_send(vec![0; 100_000]).unwrap();
+            let begin = Instant::now();
+            let error = server.flush().await;
+            assert!(begin.elapsed() < Duration::from_secs(31), "{error:?} {:?}", begin.elapsed());
+            let error = server.next().await.unwrap().unwrap_err();
+            assert!(matches!(error, Error::Ended(Reason::Timeout(Timer::Stalled))), "{error:?}");
+        });
+    }
+
+    #[test]
+    fn t15_accept_backs_off_from_10_ms_to_1_s() {
+        block_on(async {
+            let (ears, mouth) = Ears::new();
+            for _ in 0..10 {
+                mouth.fail(io::Error::from_raw_os_error(24));
+            }
+            let (stop, stopped) = oneshot();
+            let begin = Instant::now();
+            let serving = tokio::spawn(async move {
+                let server = Server::new(Origins::Any);
+                server.serve(ears, stopped, |_: WebSocket<_>| async {}).await
+            });
+            drop(mouth.connect().await);
+            // 10 + 20 + ... + 640 ms, and three times 1 s.
+            let waited = begin.elapsed().as_millis();
+            assert!((4270..4300).contains(&waited), "{waited} ms");
+            stop();
+            serving.await.unwrap();
+        });
+    }
+
+    #[test]
+    fn t18_what_does_not_close_is_dropped_at_the_deadline() {
+        block_on(async {
+            let (ears, mouth) = Ears::new();
+            let (stop, stopped) = oneshot();
+            let serving = tokio::spawn(async move {
+                let handler = |websocket: WebSocket<_>| async move {
+                    std::future::pending::<()>().await;
+                    drop(websocket);
+                };
+                let server = Server::new(Origins::Any).drain(Duration::from_secs(3));
+                server.serve(ears, stopped, handler).await
+            });
+            let mut client = mouth.connect().await;
+            let begin = Instant::now();
+            stop();
+            assert_eq!(serving.await.unwrap().dropped, 1);
+            assert!(begin.elapsed() < Duration::from_secs(4));
+            assert!(client.next().await.unwrap().is_err());
+        });
+    }
+
+    #[test]
+    fn t19_a_runtime_may_end_under_its_connections() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (ears, mouth) = Ears::new();
+        let client = runtime.block_on(async {
+            tokio::spawn(async move {
+                let handler = |mut websocket: WebSocket<_>| async move {
+                    while let Some(Ok(_)) = websocket.next().await {}
+                };
+                let server = Server::new(Origins::Any);
+                server.serve(ears, std::future::pending(), handler).await
+            });
+            mouth.connect().await
+        });
+        drop(runtime);
+        block_on(async move {
+            let mut client = client;
+            assert!(client.next().await.unwrap().is_err());
+        });
+    }
+
+    #[test]
+    fn handshakes_have_a_deadline() {
+        block_on(async {
+            let (here, there) = pipe(4096);
+            let begin = Instant::now();
+            assert!(accept(there, Origins::Any).await.is_err());
+            assert_eq!(begin.elapsed().as_secs(), 10);
+            drop(here);
+            let (here, _there) = pipe(4096);
+            let connect = Connect::new("ws://localhost/").unwrap();
+            let result = connect.timeout(Duration::from_secs(2)).over(here).await;
+            assert!(matches!(result, Err(ConnectError::Timeout)));
+        });
+    }
+}
+
+mod upgrade {
+    use sockeye_tokio::axum::WebSocketUpgrade;
+    use sockeye_tokio::{Connect, connect};
+
+    use super::runtime::block_on;
+
+    async fn serve() -> std::net::SocketAddr {
+        let app = axum::Router::new().route(
+            "/ws",
+            axum::routing::any(|upgrade: WebSocketUpgrade| async {
+                upgrade.protocols(["chat"]).on_upgrade(|mut websocket| async move {
+                    while let Some(Ok(message)) = websocket.next().await {
+                        websocket.send(message).await.unwrap();
+                    }
+                })
+            }),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, app).into_future());
+        address
+    }
+
+    #[test]
+    fn axum_upgrades() {
+        block_on(async {
+            let address = serve().await;
+            let connect = Connect::new(&format!("ws://{address}/ws")).unwrap();
+            let mut client = connect.protocol("chat").unwrap().open().await.unwrap();
+            assert_eq!(client.get_ref().protocol(), Some("chat"));
+            client.send("hello").await.unwrap();
+            let reply = client.next().await.unwrap().unwrap();
+            assert_eq!(reply.as_text(), Some("hello"));
+        });
+    }
+
+    #[test]
+    fn axum_refuses_what_is_no_upgrade_and_pages_from_elsewhere() {
+        block_on(async {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let address = serve().await;
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+            assert!(connect(&format!("ws://{address}/elsewhere")).await.is_err());
+            let evil = Connect::new(&format!("ws://{address}/ws")).unwrap();
+            let evil = evil.origin("http://evil.example").unwrap().open().await;
+            assert!(evil.is_err());
+        });
+    }
+
+    #[test]
+    fn bytes_that_hyper_has_read_are_kept() {
+        block_on(async {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let address = serve().await;
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let mut request = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+                Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                .to_vec();
+            request.extend([0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x80, 0, 0, 0, 0]);
+            stream.write_all(&request).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.ends_with(&[0x81, 2, b'h', b'i', 0x88, 0]), "{answer:?}");
+        });
+    }
+}
