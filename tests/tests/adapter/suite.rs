@@ -434,6 +434,26 @@ fn t12_halves_work_from_two_tasks() {
 }
 
 #[test]
+fn t13_a_sender_alone_still_writes() {
+    block_on(async {
+        let (here, there) = pipe(256);
+        let (client, mut server) = pair(here, there).await;
+        // Nobody polls the receiver.
+        let (sender, _receiver) = client.split();
+        let sending = spawn(async move {
+            for n in 0..100 {
+                sender.send(n.to_string()).await.unwrap();
+            }
+            sender.flush().await.unwrap();
+        });
+        for n in 0..100 {
+            assert_eq!(text(server.next().await), n.to_string());
+        }
+        sending.await;
+    });
+}
+
+#[test]
 fn t14_a_panic_ends_its_own_connection_only() {
     block_on(async {
         let (ears, mouth) = Ears::new();

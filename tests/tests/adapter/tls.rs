@@ -223,8 +223,9 @@ fn l05_an_alert_within_the_tls_handshake_ends_it() {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let (done, waited) = oneshot();
         let thread = std::thread::spawn(move || {
-            // close_notify, in the clear
+            // close_notify, in the clear, and nothing more
             stream.write_all(&[21, 3, 3, 0, 2, 1, 0]).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
             let _ = stream.read_to_end(&mut Vec::new());
             done();
         });
