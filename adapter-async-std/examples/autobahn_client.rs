@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let server = std::env::args().nth(1).unwrap_or("ws://127.0.0.1:9002".into());
+    let server = std::env::args()
+        .nth(1)
+        .unwrap_or("ws://127.0.0.1:9002".into());
     let mut websocket = open(&format!("{server}/getCaseCount")).await?;
     let count = websocket.next().await.ok_or("no number of cases")??;
     let count: u32 = count.as_text().ok_or("the number is no text")?.parse()?;

@@ -16,13 +16,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or("ws://127.0.0.1:9001/ws".into());
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or("ws://127.0.0.1:9001/ws".into());
     let (sender, mut receiver) = connect(&url).await?.split();
 
     task::spawn(async move {
         let mut lines = BufReader::new(stdin()).lines();
         while let Some(Ok(line)) = lines.next().await {
-            let Ok(()) = sender.send(line).await else { return };
+            let Ok(()) = sender.send(line).await else {
+                return;
+            };
         }
         // What is on its way still arrives: the receiver goes on until the end.
         let _ = sender.close(CloseCode::NORMAL, "").await;

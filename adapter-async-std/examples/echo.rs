@@ -33,12 +33,12 @@ async fn run() -> std::io::Result<()> {
     let shutdown = stopped()?;
     println!("listening on {address}");
 
-    let server = Server::new(Origins::Any).config(config()).decide(|request| {
-        match request.path() {
+    let server = Server::new(Origins::Any)
+        .config(config())
+        .decide(|request| match request.path() {
             "/ws" => Ok(Response::new()),
             _ => Err(Rejection::new(404)),
-        }
-    });
+        });
     server.serve(listener, shutdown, echo).await;
     Ok(())
 }

@@ -21,7 +21,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         let shutdown = async {
             let _ = shutdown.recv().await;
         };
-        Server::new(Origins::Any).serve(listener, shutdown, handler).await
+        Server::new(Origins::Any)
+            .serve(listener, shutdown, handler)
+            .await
     });
 
     let mut websocket = connect(&url).await?;
@@ -41,7 +43,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn handler(mut websocket: WebSocket<MaybeTls<HalfClose<TcpStream>>>) {
     while let Some(Ok(message)) = websocket.next().await {
-        let Ok(()) = websocket.send(&message).await else { break };
+        let Ok(()) = websocket.send(&message).await else {
+            break;
+        };
     }
     println!("server: a connection ended, {:?}", websocket.close_reason());
 }

@@ -156,9 +156,12 @@ impl Connect {
                 #[cfg(feature = "rustls")]
                 Some(config) => crate::tls::connect(stream, &self.host, config).await?,
             };
-            self.shake_hands(Transport::new(stream).with_peer(peer)).await
+            self.shake_hands(Transport::new(stream).with_peer(peer))
+                .await
         };
-        timeout(limit, work).await.unwrap_or(Err(ConnectError::Timeout))
+        timeout(limit, work)
+            .await
+            .unwrap_or(Err(ConnectError::Timeout))
     }
 
     /// Shakes hands over a stream that is connected already: a Unix socket, a
@@ -178,7 +181,9 @@ impl Connect {
     ) -> Result<WebSocket<S>, ConnectError> {
         let limit = self.timeout;
         let work = self.shake_hands(Transport::new(stream));
-        timeout(limit, work).await.unwrap_or(Err(ConnectError::Timeout))
+        timeout(limit, work)
+            .await
+            .unwrap_or(Err(ConnectError::Timeout))
     }
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
@@ -200,7 +205,9 @@ impl Connect {
         match (self.secure, &self.tls) {
             (false, _) => Ok(None),
             (true, Some(config)) => Ok(Some(config.clone())),
-            (true, None) => crate::tls::default_config().map(Some).ok_or(ConnectError::NoTls),
+            (true, None) => crate::tls::default_config()
+                .map(Some)
+                .ok_or(ConnectError::NoTls),
         }
     }
 

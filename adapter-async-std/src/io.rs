@@ -89,7 +89,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let due = self.epoch + at.since(Instant::ZERO);
         let timer = self.timer.get_or_insert_with(|| {
-            Box::new(Timer { sleep: Sleep::at(due), armed: Some(at) })
+            Box::new(Timer {
+                sleep: Sleep::at(due),
+                armed: Some(at),
+            })
         });
         if timer.armed.is_none_or(|armed| at < armed) {
             timer.sleep.set_at(due);

@@ -69,7 +69,10 @@ mod tests {
 
     #[test]
     fn keys_differ() {
-        let mut keys = Keys { generator: None, left: 0 };
+        let mut keys = Keys {
+            generator: None,
+            left: 0,
+        };
         let drawn: std::collections::HashSet<_> =
             (0..1000).map(|_| keys.key(system_seed)).collect();
         // Two of 1000 keys are equal once in 8600 runs; three pairs never.
@@ -78,14 +81,20 @@ mod tests {
 
     #[test]
     fn no_entropy_no_key() {
-        let mut keys = Keys { generator: None, left: 0 };
+        let mut keys = Keys {
+            generator: None,
+            left: 0,
+        };
         assert_eq!(keys.key(|| None), None);
         assert!(keys.key(|| Some([7; 32])).is_some());
     }
 
     #[test]
     fn a_seed_lasts_for_65536_keys() {
-        let mut keys = Keys { generator: None, left: 0 };
+        let mut keys = Keys {
+            generator: None,
+            left: 0,
+        };
         for _ in 0..KEYS_PER_SEED {
             assert!(keys.key(|| Some([7; 32])).is_some());
         }

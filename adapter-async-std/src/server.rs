@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use sockeye::driver::Incoming;
 use sockeye::websocket::Config;
-use sockeye::websocket::handshake::{
-    Lost, Origins, Rejection, Request, Response, ServerOptions,
-};
+use sockeye::websocket::handshake::{Lost, Origins, Rejection, Request, Response, ServerOptions};
 
 use crate::io::{AsyncRead, AsyncWrite, Transport, sleep, timeout};
 use crate::net::Listener;
@@ -128,7 +126,8 @@ impl Server {
         &self,
         stream: S,
     ) -> Result<WebSocket<S>, AcceptError> {
-        self.shake_hands(Transport::new(stream), self.options.clone()).await
+        self.shake_hands(Transport::new(stream), self.options.clone())
+            .await
     }
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
@@ -139,7 +138,9 @@ impl Server {
         // Until it is open, a shutdown is answered with 503.
         let member = transport.member.take();
         let incoming = Incoming::receive(transport, options).await?;
-        let leaving = member.as_ref().is_some_and(|member| member.group().is_leaving());
+        let leaving = member
+            .as_ref()
+            .is_some_and(|member| member.group().is_leaving());
         let decision = match leaving {
             true => Err(Rejection::new(503)),
             false => self.decide_about(incoming.request()),
@@ -201,7 +202,12 @@ impl Server {
         let group = Group::default();
         let _drop_all = DropAll(group.clone());
         let tasks = Arc::new(());
-        let serving = Serving { server: self, handler, group: group.clone(), tasks: tasks.clone() };
+        let serving = Serving {
+            server: self,
+            handler,
+            group: group.clone(),
+            tasks: tasks.clone(),
+        };
         serving.accept_until(&mut listener, shutdown).await;
         group.leave();
         // Requests that come now are answered, and need not be waited for.
@@ -209,7 +215,9 @@ impl Server {
             timeout(self.drain, group.drained()).await;
         };
         serving.accept_until(&mut listener, drained).await;
-        Served { dropped: Arc::strong_count(&tasks) - 2 }
+        Served {
+            dropped: Arc::strong_count(&tasks) - 2,
+        }
     }
 }
 
@@ -264,7 +272,11 @@ impl<H> Serving<'_, H> {
                 Some(Ok((stream, peer))) => {
                     pause = PAUSE;
                     let server = self.server.clone();
-                    let place = Place { peer, trace: Trace::server(peer), member: self.group.join() };
+                    let place = Place {
+                        peer,
+                        trace: Trace::server(peer),
+                        member: self.group.join(),
+                    };
                     let trace = place.trace.clone();
                     let work = serve_one(server, stream, place, self.handler.clone());
                     let running = self.tasks.clone();

@@ -51,7 +51,11 @@ impl Group {
         state.next += 1;
         state.members.insert(id, None);
         drop(state);
-        Member { group: self.clone(), id, waker: None }
+        Member {
+            group: self.clone(),
+            id,
+            waker: None,
+        }
     }
 
     /// Tells every member to go.
@@ -117,7 +121,11 @@ impl Member {
         if reached(&self.group) {
             return Poll::Ready(());
         }
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             self.waker = Some(cx.waker().clone());
             let mut state = self.group.lock();
             if state.phase >= phase {

@@ -10,13 +10,17 @@ use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or("ws://127.0.0.1:9001/ws".into());
+    let url = std::env::args()
+        .nth(1)
+        .unwrap_or("ws://127.0.0.1:9001/ws".into());
     let (sender, mut receiver) = connect(&url).await?.split();
 
     let typing = tokio::spawn(async move {
         let mut lines = BufReader::new(stdin()).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            let Ok(()) = sender.send(line).await else { return };
+            let Ok(()) = sender.send(line).await else {
+                return;
+            };
         }
         // What is on its way still arrives: the receiver goes on until the end.
         let _ = sender.close(CloseCode::NORMAL, "").await;

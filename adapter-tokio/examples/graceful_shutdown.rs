@@ -15,7 +15,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (shut_down, shutdown) = oneshot::channel::<()>();
     let server = tokio::spawn(async move {
         let shutdown = async { drop(shutdown.await) };
-        Server::new(Origins::Any).serve(listener, shutdown, handler).await
+        Server::new(Origins::Any)
+            .serve(listener, shutdown, handler)
+            .await
     });
 
     let mut websocket = connect(&url).await?;
@@ -35,7 +37,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn handler(mut websocket: WebSocket<MaybeTls<TcpStream>>) {
     while let Some(Ok(message)) = websocket.next().await {
-        let Ok(()) = websocket.send(&message).await else { break };
+        let Ok(()) = websocket.send(&message).await else {
+            break;
+        };
     }
     println!("server: a connection ended, {:?}", websocket.close_reason());
 }

@@ -18,7 +18,10 @@ const ALPN: &[u8] = b"http/1.1";
 /// The configuration for `wss://` where none is given: Mozilla's roots, and
 /// aws-lc-rs or else ring. `None` if a feature for one of these is not enabled.
 pub fn default_config() -> Option<Arc<ClientConfig>> {
-    #[cfg(all(feature = "webpki-roots", any(feature = "rustls-aws-lc-rs", feature = "rustls-ring")))]
+    #[cfg(all(
+        feature = "webpki-roots",
+        any(feature = "rustls-aws-lc-rs", feature = "rustls-ring")
+    ))]
     {
         static CONFIG: std::sync::OnceLock<Option<Arc<ClientConfig>>> = std::sync::OnceLock::new();
         let make = || {

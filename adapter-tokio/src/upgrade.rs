@@ -45,7 +45,10 @@ pub type UpgradedStream = TokioIo<Upgraded>;
 /// # Errors
 ///
 /// The rule that the request breaks; answer with [`Refusal::to_http`].
-#[allow(clippy::type_complexity, reason = "a pair of what the caller spawns and answers")]
+#[allow(
+    clippy::type_complexity,
+    reason = "a pair of what the caller spawns and answers"
+)]
 pub fn upgrade<B>(
     request: &mut Request<B>,
     server: &Server,
@@ -78,7 +81,9 @@ pub(crate) fn answer(
 ) -> Result<(Response<()>, Option<String>), Refusal> {
     let upgrade = check_http(&server.options, head)?;
     let ours = server.protocols.iter();
-    let protocol = ours.map(String::as_str).find(|ours| upgrade.protocols().contains(ours));
+    let protocol = ours
+        .map(String::as_str)
+        .find(|ours| upgrade.protocols().contains(ours));
     let mut response = sockeye::websocket::handshake::Response::new();
     if let Some(protocol) = protocol {
         response = response.protocol(protocol);
@@ -99,5 +104,9 @@ pub(crate) async fn open(
     transport.opened(Head::Elsewhere(protocol));
     let now = sockeye::driver::Io::now(&transport);
     let connection = Connection::new(Role::Server, server.config, now);
-    Ok(WebSocket::from_parts(Parts::new(transport, connection, Vec::new())))
+    Ok(WebSocket::from_parts(Parts::new(
+        transport,
+        connection,
+        Vec::new(),
+    )))
 }

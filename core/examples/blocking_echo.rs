@@ -6,7 +6,11 @@
 //! ```
 //!
 //! With `--once` it ends after the first connection.
-#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "std is at hand")]
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "std is at hand"
+)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -21,7 +25,10 @@ use sockeye::{Instant, Progress};
 
 fn main() -> io::Result<()> {
     let mut port = std::env::args().skip_while(|argument| argument != "--port");
-    let port = port.nth(1).and_then(|port| port.parse().ok()).unwrap_or(9001);
+    let port = port
+        .nth(1)
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(9001);
     let once = std::env::args().any(|argument| argument == "--once");
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on {}", listener.local_addr()?);
@@ -60,7 +67,12 @@ impl Socket {
     fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let epoch = std::time::Instant::now();
-        Ok(Self { stream, epoch, buffer: vec![0; 64 * 1024], input: 0 })
+        Ok(Self {
+            stream,
+            epoch,
+            buffer: vec![0; 64 * 1024],
+            input: 0,
+        })
     }
 
     fn serve(&mut self) -> io::Result<()> {
@@ -87,7 +99,9 @@ impl Socket {
                 Arrived::Timeout => handshake.handle_timeout(self.now()),
             };
             if let Some(ServerEvent::Request) = event {
-                handshake.accept(&Response::new()).map_err(io::Error::other)?;
+                handshake
+                    .accept(&Response::new())
+                    .map_err(io::Error::other)?;
             }
             // The 101, or the answer to a bad request.
             loop {

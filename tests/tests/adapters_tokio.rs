@@ -21,7 +21,9 @@ mod runtime {
     use super::pipe::Pipe;
 
     pub fn block_on<F: Future>(work: F) -> F::Output {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         runtime.unwrap().block_on(work)
     }
 
@@ -64,12 +66,15 @@ mod clock {
 
     fn block_on<F: Future>(work: F) -> F::Output {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
+        runtime
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+            .block_on(work)
     }
 
-    async fn pair(
-        config: Config,
-    ) -> (WebSocket<super::pipe::Pipe>, WebSocket<super::pipe::Pipe>) {
+    async fn pair(config: Config) -> (WebSocket<super::pipe::Pipe>, WebSocket<super::pipe::Pipe>) {
         let (here, there) = pipe(4096);
         let server = Server::new(Origins::Any).config(config.clone());
         let connect = Connect::new("ws://localhost/").unwrap().config(config);
@@ -84,9 +89,16 @@ mod clock {
             let (_client, mut server) = pair(Config::default()).await;
             let begin = Instant::now();
             let error = server.next().await.unwrap().unwrap_err();
-            assert!(matches!(error, Error::Ended(Reason::Timeout(Timer::Pong))), "{error:?}");
+            assert!(
+                matches!(error, Error::Ended(Reason::Timeout(Timer::Pong))),
+                "{error:?}"
+            );
             assert_eq!(error.close_code(), Some(1006));
-            assert!(begin.elapsed() < Duration::from_secs(46), "{:?}", begin.elapsed());
+            assert!(
+                begin.elapsed() < Duration::from_secs(46),
+                "{:?}",
+                begin.elapsed()
+            );
         });
     }
 
@@ -101,9 +113,16 @@ mod clock {
             server.start_send(vec![0; 100_000]).unwrap();
             let begin = Instant::now();
             let error = server.flush().await;
-            assert!(begin.elapsed() < Duration::from_secs(31), "{error:?} {:?}", begin.elapsed());
+            assert!(
+                begin.elapsed() < Duration::from_secs(31),
+                "{error:?} {:?}",
+                begin.elapsed()
+            );
             let error = server.next().await.unwrap().unwrap_err();
-            assert!(matches!(error, Error::Ended(Reason::Timeout(Timer::Stalled))), "{error:?}");
+            assert!(
+                matches!(error, Error::Ended(Reason::Timeout(Timer::Stalled))),
+                "{error:?}"
+            );
         });
     }
 
@@ -118,7 +137,9 @@ mod clock {
             let begin = Instant::now();
             let serving = tokio::spawn(async move {
                 let server = Server::new(Origins::Any);
-                server.serve(ears, stopped, |_: WebSocket<_>| async {}).await
+                server
+                    .serve(ears, stopped, |_: WebSocket<_>| async {})
+                    .await
             });
             drop(mouth.connect().await);
             // 10 + 20 + ... + 640 ms, and three times 1 s.
@@ -153,7 +174,10 @@ mod clock {
 
     #[test]
     fn t19_a_runtime_may_end_under_its_connections() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let (ears, mouth) = Ears::new();
         let client = runtime.block_on(async {
             tokio::spawn(async move {
@@ -198,11 +222,13 @@ mod upgrade {
         let app = axum::Router::new().route(
             "/ws",
             axum::routing::any(|upgrade: WebSocketUpgrade| async {
-                upgrade.protocols(["chat"]).on_upgrade(|mut websocket| async move {
-                    while let Some(Ok(message)) = websocket.next().await {
-                        websocket.send(message).await.unwrap();
-                    }
-                })
+                upgrade
+                    .protocols(["chat"])
+                    .on_upgrade(|mut websocket| async move {
+                        while let Some(Ok(message)) = websocket.next().await {
+                            websocket.send(message).await.unwrap();
+                        }
+                    })
             }),
         );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -256,7 +282,10 @@ mod upgrade {
             stream.write_all(&request).await.unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.unwrap();
-            assert!(answer.ends_with(&[0x81, 2, b'h', b'i', 0x88, 0]), "{answer:?}");
+            assert!(
+                answer.ends_with(&[0x81, 2, b'h', b'i', 0x88, 0]),
+                "{answer:?}"
+            );
         });
     }
 }

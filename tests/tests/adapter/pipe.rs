@@ -39,7 +39,12 @@ impl Line {
 
 /// Two ends that are connected; each way holds `capacity` bytes.
 pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
-    let line = || Arc::new(Mutex::new(Line { capacity, ..Line::default() }));
+    let line = || {
+        Arc::new(Mutex::new(Line {
+            capacity,
+            ..Line::default()
+        }))
+    };
     let [one, two] = [line(), line()];
     let end = |input: &Arc<Mutex<Line>>, output: &Arc<Mutex<Line>>| Pipe {
         input: input.clone(),

@@ -92,7 +92,12 @@ async fn echo(mut websocket: WebSocket<Pipe>) -> Result<(), Error> {
 }
 
 fn text(message: Option<Result<Message<'static>, Error>>) -> String {
-    message.expect("a message").expect("no error").as_text().expect("a text").to_owned()
+    message
+        .expect("a message")
+        .expect("no error")
+        .as_text()
+        .expect("a text")
+        .to_owned()
 }
 
 /// A waker that counts.
@@ -138,12 +143,12 @@ fn messages_come_back_over_any_stream() {
 fn an_open_socket_knows_its_handshake() {
     block_on(async {
         let (here, there) = pipe(4096);
-        let server = Server::new(Origins::SameHost).protocols(["b", "a"]).decide(|request| {
-            match request.header("authorization") {
+        let server = Server::new(Origins::SameHost)
+            .protocols(["b", "a"])
+            .decide(|request| match request.header("authorization") {
                 Some(b"secret") => Ok(Response::new().header("x-answer", "42")),
                 _ => Err(Rejection::new(401)),
-            }
-        });
+            });
         let connect = Connect::new("ws://example.com/chat?room=1").unwrap();
         let connect = connect.protocol("a").unwrap().protocol("b").unwrap();
         let connect = connect.header("authorization", "secret").unwrap();
@@ -235,7 +240,10 @@ fn t03_a_reset_is_reported_once() {
     block_on(async {
         let (here, there) = pipe(4096);
         let (client, mut server) = pair(here, there).await;
-        client.get_ref().get_ref().break_with(ErrorKind::ConnectionReset);
+        client
+            .get_ref()
+            .get_ref()
+            .break_with(ErrorKind::ConnectionReset);
         let error = server.next().await.unwrap().unwrap_err();
         assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::ConnectionReset));
         assert_eq!(error.close_code(), Some(1006));
@@ -308,7 +316,12 @@ fn t08_futures_dropped_at_every_await_lose_nothing() {
         let talk = async {
             for n in 0..100 {
                 let message = format!("message {n}");
-                while once(client.send(&*message)).await.transpose().unwrap().is_none() {
+                while once(client.send(&*message))
+                    .await
+                    .transpose()
+                    .unwrap()
+                    .is_none()
+                {
                     step().await;
                 }
                 while once(client.flush()).await.transpose().unwrap().is_none() {
@@ -322,7 +335,12 @@ fn t08_futures_dropped_at_every_await_lose_nothing() {
                 };
                 assert_eq!(text(reply), message);
             }
-            while once(client.close(CloseCode::NORMAL, "")).await.transpose().unwrap().is_none() {
+            while once(client.close(CloseCode::NORMAL, ""))
+                .await
+                .transpose()
+                .unwrap()
+                .is_none()
+            {
                 step().await;
             }
         };
@@ -383,7 +401,11 @@ fn t10_the_last_waker_is_woken() {
         let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
         for count in &counts {
             let waker = Waker::from(count.clone());
-            assert!(server.poll_next(&mut Context::from_waker(&waker)).is_pending());
+            assert!(
+                server
+                    .poll_next(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
         }
         client.send("hello").await.unwrap();
         assert!(counts[1].woken() > 0);
@@ -494,7 +516,9 @@ fn t15_accept_goes_on_after_errors() {
         let (stop, stopped) = runtime::oneshot();
         let serving = spawn(async move {
             let server = Server::new(Origins::Any);
-            server.serve(ears, stopped, |_: WebSocket<_>| async {}).await
+            server
+                .serve(ears, stopped, |_: WebSocket<_>| async {})
+                .await
         });
         let mut client = mouth.connect().await;
         assert!(client.next().await.is_some());
@@ -510,7 +534,9 @@ fn t16_connections_that_vanish_leave_nothing() {
         let (stop, stopped) = runtime::oneshot();
         let serving = spawn(async move {
             let server = Server::new(Origins::Any);
-            server.serve(ears, stopped, |_: WebSocket<_>| async {}).await
+            server
+                .serve(ears, stopped, |_: WebSocket<_>| async {})
+                .await
         });
         for _ in 0..10_000 {
             drop(mouth.dial());
@@ -545,7 +571,9 @@ fn t18_shutdown_closes_with_1001_and_answers_503() {
             let handler = |mut websocket: WebSocket<_>| async move {
                 while let Some(Ok(_)) = websocket.next().await {}
             };
-            Server::new(Origins::Any).serve(ears, stopped, handler).await
+            Server::new(Origins::Any)
+                .serve(ears, stopped, handler)
+                .await
         });
         let mut clients = Vec::new();
         for _ in 0..500 {
@@ -581,7 +609,9 @@ fn t20_small_messages_are_not_delayed() {
                 });
                 let _ = echo.await;
             };
-            Server::new(Origins::Any).serve(listener, stopped, handler).await
+            Server::new(Origins::Any)
+                .serve(listener, stopped, handler)
+                .await
         });
         let mut client = connect(&format!("ws://{address}/")).await.unwrap();
         assert_eq!(client.get_ref().peer_addr(), Some(address));
@@ -614,7 +644,10 @@ fn t21_endless_input_leaves_a_turn_to_others() {
         let mut seen = 0;
         assert!(once(server.for_each(|_, _| seen += 1)).await.is_none());
         // What one read of 64 KiB brings, at seven bytes each.
-        assert!((1..=64 * 1024 / 7 + 1).contains(&seen), "{seen} messages in one poll");
+        assert!(
+            (1..=64 * 1024 / 7 + 1).contains(&seen),
+            "{seen} messages in one poll"
+        );
     });
 }
 

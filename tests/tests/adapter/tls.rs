@@ -90,7 +90,11 @@ async fn open(
     port: u16,
     tls: ClientConfig,
 ) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
-    Connect::new(&format!("wss://{name}:{port}/ws")).unwrap().tls(tls).open().await
+    Connect::new(&format!("wss://{name}:{port}/ws"))
+        .unwrap()
+        .tls(tls)
+        .open()
+        .await
 }
 
 /// A server of one connection, by hand: it shakes hands and leaves the rest to
@@ -114,7 +118,8 @@ fn by_hand(
         let head = String::from_utf8(head).unwrap();
         let key = head.lines().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("sec-websocket-key").then_some(value)
+            name.eq_ignore_ascii_case("sec-websocket-key")
+                .then_some(value)
         });
         let accept = accept_key(key.unwrap().as_bytes());
         let accept = std::str::from_utf8(&accept).unwrap();
@@ -135,7 +140,10 @@ fn wss_echoes_large_messages() {
         let mut client = open("localhost", port, authority.client()).await.unwrap();
         assert!(client.get_ref().get_ref().is_tls());
         client.send(vec![5; 500_000]).await.unwrap();
-        assert_eq!(client.next().await.unwrap().unwrap().as_bytes(), [5; 500_000]);
+        assert_eq!(
+            client.next().await.unwrap().unwrap().as_bytes(),
+            [5; 500_000]
+        );
         client.close(CloseCode::NORMAL, "").await.unwrap();
         assert!(!client.get_ref().is_truncated());
     });
@@ -182,13 +190,21 @@ fn l03_wrong_names_old_and_unknown_certificates_are_refused() {
     let authority = Authority::new();
     let client = || authority.client();
     let certificates = [
-        ("elsewhere.example", authority.server("elsewhere.example", false)),
+        (
+            "elsewhere.example",
+            authority.server("elsewhere.example", false),
+        ),
         ("expired", authority.server("localhost", true)),
         ("unknown", Authority::new().server("localhost", false)),
     ];
     for (what, server) in certificates {
-        let result = serving(tls(server), async |port| open("localhost", port, client()).await);
-        assert!(matches!(result, Err(ConnectError::Io(_))), "{what}: {result:?}");
+        let result = serving(tls(server), async |port| {
+            open("localhost", port, client()).await
+        });
+        assert!(
+            matches!(result, Err(ConnectError::Io(_))),
+            "{what}: {result:?}"
+        );
     }
 }
 
@@ -297,8 +313,15 @@ fn l05_a_client_hello_may_come_in_pieces() {
             let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
             let name = "localhost".try_into().unwrap();
             let connection = ClientConnection::new(config, name).unwrap();
-            let mut tls = StreamOwned::new(connection, Cut { stream, first: true });
-            tls.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let mut tls = StreamOwned::new(
+                connection,
+                Cut {
+                    stream,
+                    first: true,
+                },
+            );
+            tls.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .unwrap();
             let mut head = [0; 12];
             let read = tls.read_exact(&mut head);
             done();
@@ -316,7 +339,10 @@ fn l06_plain_text_and_tls_on_each_others_ports_fail_at_once() {
     let authority = Authority::new();
     serving(tls(authority.server("localhost", false)), async |port| {
         let result = connect(&format!("ws://localhost:{port}/")).await;
-        assert!(matches!(result, Err(ConnectError::Handshake(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(ConnectError::Handshake(_))),
+            "{result:?}"
+        );
     });
     serving(Server::new(Origins::Any), async |port| {
         let result = open("localhost", port, authority.client()).await;
