@@ -209,25 +209,35 @@ impl Connection {
     /// takes no bytes. Too early a call only notes whether output is stuck, so
     /// call it whenever a write was not taken.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static>> {
-        let event = self.close_overdue(now).or_else(|| self.expire(now));
-        let (waits, ping) = (!self.outbox.is_empty(), self.outbox.holds(Slot::Keepalive));
-        self.liveness.observe(now, waits, ping);
-        event
+        let silence = self.handle_blocked(now).or_else(|| self.judge(now));
+        self.observe(now);
+        silence
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has to be called, at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let judged = self.is_judged();
+        let silence = judged.then(|| self.liveness.next(&self.config)).flatten();
+        let silence = silence.map(|(at, _)| at);
+        self.poll_blocked().into_iter().chain(silence).min()
+    }
+
+    /// As [`handle_timeout`](Self::handle_timeout) where nothing was read, as
+    /// while a message waits for room: the peer may be slow to take bytes, but
+    /// its silence is not judged.
+    pub fn handle_blocked(&mut self, now: Instant) -> Option<Event<'static>> {
+        let event = self.close_overdue(now).or_else(|| self.stalled(now));
+        self.observe(now);
+        event
+    }
+
+    /// When [`handle_blocked`](Self::handle_blocked) has to be called, at the latest.
+    pub fn poll_blocked(&self) -> Option<Instant> {
         if self.state == State::Finished {
             return None;
         }
-        let judged = self.is_judged();
-        let silence = judged.then(|| self.liveness.next(&self.config)).flatten();
-        let deadlines = [
-            self.state.deadline(),
-            self.liveness.stall(&self.config),
-            silence.map(|(at, _)| at),
-        ];
-        deadlines.into_iter().flatten().min()
+        let stall = self.liveness.stall(&self.config);
+        self.state.deadline().into_iter().chain(stall).min()
     }
 
     /// Sends a message.
@@ -362,6 +372,11 @@ impl Connection {
         self.receive = receive;
     }
 
+    /// How messages are handed over, from the next one on.
+    pub fn receive(&self) -> Receive {
+        self.receive
+    }
+
     /// What to write next: fills `out` from the front and returns how many
     /// slices there are, none if there is nothing to write.
     ///
@@ -397,10 +412,21 @@ impl Connection {
         self.outbox.queued() < self.config.max_outgoing
     }
 
-    /// Whether a ping, a pong or nothing else waits that should be offered to
-    /// the transport before the next step over the input.
+    /// Whether a ping or a pong waits, which should be offered to the transport
+    /// before the next step over the input: the next ping's pong takes its place.
     pub fn is_urgent(&self) -> bool {
         self.outbox.is_urgent()
+    }
+
+    /// Whether something urgent waits, or `cork` bytes and more.
+    #[inline]
+    pub(crate) fn wants_write(&self, cork: usize) -> bool {
+        self.outbox.queued() >= cork || self.outbox.is_urgent()
+    }
+
+    /// The transport cannot be written to any more.
+    pub(crate) fn abandon(&mut self) {
+        self.state = State::Finished;
     }
 
     /// Whether anything waits to be written.
@@ -513,6 +539,8 @@ impl Connection {
         input: &'i mut [u8],
     ) -> Progress<'i, Event<'i>> {
         if self.state.is_closed() {
+            // A peer that goes on sending does not hold up the end.
+            self.close_overdue(now);
             return Progress::none(&mut []);
         }
         if let Some(event) = self.close_overdue(now) {
@@ -680,18 +708,21 @@ impl Connection {
         overdue.then(|| self.give_up(now, Timer::Close))
     }
 
-    fn expire(&mut self, now: Instant) -> Option<Event<'static>> {
-        if self
-            .liveness
-            .stall(&self.config)
-            .is_some_and(|at| at <= now)
-        {
-            if self.state.is_closed() {
-                self.state = State::Finished;
-                return None;
-            }
-            return Some(self.give_up(now, Timer::Stalled));
+    /// The end if the transport has taken no bytes for too long.
+    fn stalled(&mut self, now: Instant) -> Option<Event<'static>> {
+        let stall = self.liveness.stall(&self.config);
+        if stall.is_none_or(|at| at > now) {
+            return None;
         }
+        if self.state.is_closed() {
+            self.state = State::Finished;
+            return None;
+        }
+        Some(self.give_up(now, Timer::Stalled))
+    }
+
+    /// Judges the peer's silence.
+    fn judge(&mut self, now: Instant) -> Option<Event<'static>> {
         if !self.is_judged() {
             return None;
         }
@@ -699,6 +730,12 @@ impl Connection {
             Some((at, due)) if at <= now => self.due(now, due),
             _ => None,
         }
+    }
+
+    /// Notes what has become of the output.
+    fn observe(&mut self, now: Instant) {
+        let (waits, ping) = (!self.outbox.is_empty(), self.outbox.holds(Slot::Keepalive));
+        self.liveness.observe(now, waits, ping);
     }
 
     fn due(&mut self, now: Instant, due: Due) -> Option<Event<'static>> {

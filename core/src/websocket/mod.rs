@@ -11,6 +11,7 @@ mod connection;
 mod decoder;
 mod error;
 mod event;
+pub mod extension;
 mod frame;
 pub mod handshake;
 mod liveness;

@@ -1,0 +1,469 @@
+//! The pump: bytes from the transport to the connection and back.
+//!
+//! One poll goes round this circle until the transport has nothing more:
+//!
+//! ```text
+//!   handle the input at hand -> write -> the end? -> read -+
+//!        ^                                                 |
+//!        +-------------------------------------------------+
+//! ```
+//!
+//! Replies are therefore corked: written when the input at hand is used up, or
+//! when [`CORK`] bytes wait. Only a control frame is offered at once.
+
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::ops::ControlFlow;
+use core::task::{Context, Poll, ready};
+
+use super::scratch::{self, Scratch};
+use super::{Error, Io};
+use crate::websocket::{CloseCode, Connection, Event, Message, Reason, SLICES, SendError};
+use crate::{Instant, Progress};
+
+/// A transport, a connection, and what is neither read nor written yet.
+#[derive(Debug)]
+pub(super) struct Pump<I> {
+    pub(super) io: I,
+    pub(super) connection: Connection,
+    pub(super) unread: Unread,
+    /// Written, but perhaps held back by the transport.
+    unflushed: bool,
+    input: Input,
+    output: Output,
+    /// How the connection ended, once it has.
+    pub(super) reason: Option<Reason<'static>>,
+    ended: Ended,
+}
+
+/// Input that was read and not asked for: what follows the message that `next`
+/// returned, or what was left alone for want of room in the output.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Open,
+    /// The transport has no more.
+    Eof,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Output {
+    Open,
+    /// Nothing more will be written.
+    ShutDown,
+}
+
+/// Whether the end has been reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Not,
+    Reported,
+}
+
+/// What nothing can be done without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// A read found nothing. Only now is the peer's silence judged.
+    Read,
+    /// A write was not taken, and nothing was read.
+    Write,
+}
+
+/// Output is written at the latest when this much waits.
+pub(super) const CORK: usize = 16 * 1024;
+
+/// Input is read directly into a message if this much of it is missing.
+const DIRECT: usize = 16 * 1024;
+
+/// After so many messages other tasks get their turn.
+const FAIR: usize = 64;
+
+/// What a handler of events decides, and what it leaves.
+struct Fed<T> {
+    left: usize,
+    value: Option<T>,
+}
+
+impl<I: Io> Pump<I> {
+    pub(super) fn new(io: I, connection: Connection, unread: Vec<u8>) -> Self {
+        Self {
+            io,
+            connection,
+            unread: Unread {
+                bytes: unread,
+                at: 0,
+            },
+            unflushed: false,
+            input: Input::Open,
+            output: Output::Open,
+            reason: None,
+            ended: Ended::Not,
+        }
+    }
+
+    /// Hands events to `handle` until it breaks. `None` is the end; a failure is
+    /// reported once before that.
+    pub(super) fn poll_events<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut handle: impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Poll<Result<Option<T>, Error<I::Error>>> {
+        self.with_scratch(|pump, read| pump.turn(cx, read, &mut handle))
+    }
+
+    /// Lends the thread's buffers for the length of `work`.
+    fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut [u8]) -> R) -> R {
+        let Scratch { mut read, write } = scratch::take();
+        self.connection.lend_output(write);
+        let result = work(self, &mut read);
+        let write = self.connection.reclaim_output().unwrap_or_default();
+        scratch::give_back(Scratch { read, write });
+        result
+    }
+
+    fn turn<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut [u8],
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Poll<Result<Option<T>, Error<I::Error>>> {
+        if self.ended == Ended::Reported {
+            return Poll::Ready(Ok(None));
+        }
+        let now = self.io.now();
+        if self.connection.is_open() && self.io.poll_going_away(cx).is_ready() {
+            // An open connection takes a Close without a reason.
+            let _ = self.connection.close(CloseCode::GOING_AWAY, "");
+        }
+        let handled = Cell::new(0);
+        let mut handle = |connection: &mut Connection, event: Event<'_>| {
+            handled.set(handled.get() + 1);
+            handle(connection, event)
+        };
+        loop {
+            if let Some(value) = self.feed_unread(cx, now, &mut handle)? {
+                return Poll::Ready(Ok(Some(value)));
+            }
+            let written = self.poll_write(cx)?;
+            let shut_down = self.poll_end(cx);
+            if self.connection.is_finished() {
+                return Poll::Ready(self.end().map(|()| None));
+            }
+            if shut_down.is_pending() {
+                ready!(self.poll_idle(cx, now, Wait::Write));
+            } else if self.unread.is_empty() {
+                match self.poll_read(cx, now, read, &mut handle)? {
+                    Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(value))),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => ready!(self.poll_idle(cx, now, Wait::Read)),
+                }
+            } else if written.is_pending() {
+                ready!(self.poll_idle(cx, now, Wait::Write));
+            }
+            if handled.get() >= FAIR {
+                cx.waker().wake_by_ref();
+                self.poll_write(cx)?;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Hands out what was read before.
+    fn feed_unread<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Result<Option<T>, Error<I::Error>> {
+        if self.unread.is_empty() {
+            return Ok(None);
+        }
+        let mut unread = core::mem::take(&mut self.unread);
+        let input = unread.bytes.get_mut(unread.at..).unwrap_or_default();
+        let fed = self.feed(cx, now, input, handle)?;
+        if fed.left > 0 {
+            unread.at = unread.bytes.len() - fed.left;
+            self.unread = unread;
+        }
+        Ok(fed.value)
+    }
+
+    /// Hands out events until the input is used up, `handle` breaks, or the
+    /// output is full.
+    fn feed<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut input: &mut [u8],
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Result<Fed<T>, Error<I::Error>> {
+        while !input.is_empty() {
+            let Progress { event, rest } = self.connection.handle_input(now, input);
+            input = rest;
+            match event {
+                Some(Event::Closed(reason)) => self.reason = Some(reason.into_owned()),
+                Some(event) => {
+                    if let ControlFlow::Break(value) = handle(&mut self.connection, event) {
+                        return Ok(Fed {
+                            left: input.len(),
+                            value: Some(value),
+                        });
+                    }
+                }
+                None if input.is_empty() => break,
+                None => {
+                    // Paused: the output has to make room first.
+                    if self.poll_write(cx)?.is_pending() || !self.connection.has_room() {
+                        break;
+                    }
+                }
+            }
+            if self.connection.wants_write(CORK) {
+                let _ = self.poll_write(cx)?;
+            }
+        }
+        Ok(Fed {
+            left: input.len(),
+            value: None,
+        })
+    }
+
+    /// Reads once, and hands out what came.
+    #[allow(clippy::type_complexity, reason = "a poll inside a result, for `?`")]
+    fn poll_read<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        read: &mut [u8],
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Result<Poll<Option<T>>, Error<I::Error>> {
+        if self.input == Input::Eof {
+            return Ok(Poll::Pending);
+        }
+        if let Some(space) = self.connection.input_space(DIRECT) {
+            let Poll::Ready(n) = self.io.poll_read(cx, space) else {
+                return Ok(Poll::Pending);
+            };
+            let n = n.or_else(|error| self.lost(error))?;
+            let event = match n {
+                0 => self.eof(now),
+                n => self.connection.input_filled(now, n),
+            };
+            return Ok(Poll::Ready(self.hand_over(event, handle)));
+        }
+        let Poll::Ready(n) = self.io.poll_read(cx, read) else {
+            return Ok(Poll::Pending);
+        };
+        let n = n.or_else(|error| self.lost(error))?;
+        if n == 0 {
+            let event = self.eof(now);
+            return Ok(Poll::Ready(self.hand_over(event, handle)));
+        }
+        let input = read.get_mut(..n).unwrap_or_default();
+        let Fed { left, value } = self.feed(cx, now, input, handle)?;
+        if left > 0 {
+            self.unread = Unread {
+                bytes: input.get(input.len() - left..).unwrap_or_default().into(),
+                at: 0,
+            };
+        }
+        Ok(Poll::Ready(value))
+    }
+
+    fn hand_over<T>(
+        &mut self,
+        event: Option<Event<'static>>,
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Option<T> {
+        match event? {
+            Event::Closed(reason) => self.reason = Some(reason),
+            event => return handle(&mut self.connection, event).break_value(),
+        }
+        None
+    }
+
+    fn eof(&mut self, now: Instant) -> Option<Event<'static>> {
+        self.input = Input::Eof;
+        self.connection.handle_eof(now)
+    }
+
+    /// A transport that fails after the end has only ended.
+    fn lost(&mut self, error: I::Error) -> Result<usize, Error<I::Error>> {
+        if self.reason.is_some() {
+            return Ok(0);
+        }
+        self.ended = Ended::Reported;
+        Err(Error::Io(error))
+    }
+
+    /// Nothing can be done before the transport, or time, goes on. Ready if time
+    /// brought something to do.
+    fn poll_idle(&mut self, cx: &mut Context<'_>, mut now: Instant, wait: Wait) -> Poll<()> {
+        loop {
+            let had_output = self.connection.has_output();
+            let event = match wait {
+                Wait::Read => self.connection.handle_timeout(now),
+                Wait::Write => self.connection.handle_blocked(now),
+            };
+            if let Some(Event::Closed(reason)) = event {
+                self.reason = Some(reason);
+                return Poll::Ready(());
+            }
+            let ping_is_due = self.connection.has_output() && !had_output;
+            if ping_is_due || self.connection.is_finished() {
+                return Poll::Ready(());
+            }
+            let deadline = match wait {
+                Wait::Read => self.connection.poll_timeout(),
+                Wait::Write => self.connection.poll_blocked(),
+            };
+            let Some(at) = deadline else {
+                return Poll::Pending;
+            };
+            ready!(self.io.poll_deadline(cx, at));
+            now = self.io.now();
+        }
+    }
+
+    /// Writes until nothing waits. Pending if the transport takes no more.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<Poll<()>, Error<I::Error>> {
+        while self.connection.has_output() && self.output == Output::Open {
+            let mut slices = [&[][..]; SLICES];
+            let n = self.connection.poll_transmit(&mut slices);
+            let Poll::Ready(n) = self.io.poll_write(cx, slices.get(..n).unwrap_or_default())
+            else {
+                return Ok(Poll::Pending);
+            };
+            match n {
+                Ok(0) => return self.unwritable(Error::WriteZero),
+                Ok(n) => self.connection.advance_transmit(n),
+                Err(error) => return self.unwritable(Error::Io(error)),
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            match self.io.poll_flush(cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => return self.unwritable(Error::Io(error)),
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// A transport that cannot be written to after the end is done with.
+    fn unwritable(&mut self, error: Error<I::Error>) -> Result<Poll<()>, Error<I::Error>> {
+        self.output = Output::ShutDown;
+        self.unflushed = false;
+        if self.reason.is_some() {
+            self.connection.abandon();
+            return Ok(Poll::Ready(()));
+        }
+        self.ended = Ended::Reported;
+        Err(error)
+    }
+
+    /// Ends the output when the connection has written all it ever will.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.ends_writing() && self.output == Output::Open {
+            // The connection is over; how the transport takes it changes nothing.
+            let _ = ready!(self.io.poll_shutdown(cx));
+            self.output = Output::ShutDown;
+        }
+        Poll::Ready(())
+    }
+
+    /// Reports the end: a clean one is no error.
+    fn end(&mut self) -> Result<(), Error<I::Error>> {
+        self.ended = Ended::Reported;
+        match &self.reason {
+            Some(reason) if !reason.is_clean() => Err(Error::Ended(reason.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until a message would be accepted. Does not read.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
+        while !self.is_done() && self.connection.is_open() && !self.connection.has_room() {
+            if self.poll_write(cx)?.is_pending() && !self.connection.has_room() {
+                ready!(self.poll_idle(cx, self.io.now(), Wait::Write));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes everything. Does not read.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
+        while !self.is_done() && self.poll_write(cx)?.is_pending() {
+            ready!(self.poll_idle(cx, self.io.now(), Wait::Write));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues a message, and writes it unless more input is at hand.
+    pub(super) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error<I::Error>> {
+        if self.ended == Ended::Reported {
+            return Err(Error::Send(SendError::Closing));
+        }
+        self.with_scratch(|pump, _| {
+            queue(&mut pump.connection)?;
+            if pump.unread.is_empty() || pump.connection.wants_write(CORK) {
+                let _ = pump.poll_write(cx)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The next whole message, with storage of its own.
+    #[allow(clippy::type_complexity, reason = "what a stream of results is")]
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message<'static>, Error<I::Error>>>> {
+        let next = self.poll_events(cx, |_, event| match event {
+            Event::Message(message) => ControlFlow::Break(message.into_owned()),
+            _ => ControlFlow::Continue(()),
+        });
+        next.map(Result::transpose)
+    }
+
+    /// Goes on until the transport can be dropped; what still arrives is discarded.
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
+        self.poll_events(cx, |_, _| ControlFlow::<()>::Continue(()))
+            .map_ok(drop)
+    }
+
+    /// Whether the end has been reported.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended == Ended::Reported
+    }
+
+    /// Whether there is nothing to write to any more.
+    fn is_done(&self) -> bool {
+        self.is_over() || self.connection.is_finished()
+    }
+}
+
+impl Unread {
+    fn is_empty(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// What is left, without what was handed out.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.at.min(self.bytes.len()));
+        self.bytes
+    }
+}
