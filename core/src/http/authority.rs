@@ -53,7 +53,8 @@ fn parse_port(digits: &str) -> Option<u16> {
 }
 
 fn is_name(host: &str) -> bool {
-    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte);
+    let is_name_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte);
     !host.is_empty() && host.bytes().all(is_name_byte)
 }
 
@@ -72,7 +73,11 @@ mod tests {
             ("127.0.0.1:65535", "127.0.0.1", Some(65535)),
         ];
         for (text, host, port) in good {
-            assert_eq!(Authority::parse(text), Some(Authority { host, port }), "{text}");
+            assert_eq!(
+                Authority::parse(text),
+                Some(Authority { host, port }),
+                "{text}"
+            );
         }
         for text in [
             "", ":80", "a,b", "a b", "u@h", "h:65536", "h:+1", "h:x", "h:1:2", "[::1", "[]",

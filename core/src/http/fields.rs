@@ -65,7 +65,9 @@ impl<'h> Single<'h> {
 impl core::fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let printable = self.map(|(name, value)| (name, value.escape_ascii()));
-        f.debug_map().entries(printable.map(|(n, v)| (n, Text(v)))).finish()
+        f.debug_map()
+            .entries(printable.map(|(n, v)| (n, Text(v))))
+            .finish()
     }
 }
 

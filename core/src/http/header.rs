@@ -143,8 +143,7 @@ mod tests {
     #[test]
     fn token_bytes_are_those_of_the_grammar() {
         for byte in 0..=u8::MAX {
-            let expected =
-                byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            let expected = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
             assert_eq!(is_token_byte(byte), expected, "{byte:#x}");
         }
         assert!(!is_token(b""));

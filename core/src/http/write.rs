@@ -23,7 +23,10 @@ impl Lines {
             return Err(FieldError::Name);
         }
         let outer = [value.first(), value.last()];
-        if outer.iter().flatten().any(|byte| byte.is_ascii_whitespace())
+        if outer
+            .iter()
+            .flatten()
+            .any(|byte| byte.is_ascii_whitespace())
             || !value.iter().all(|&byte| is_value_byte(byte))
         {
             return Err(FieldError::Value);
@@ -103,7 +106,9 @@ impl Outgoing {
 impl core::fmt::Debug for Outgoing {
     /// Gives the number of bytes: what they say may be secret.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Outgoing").field(&self.unsent().len()).finish()
+        f.debug_tuple("Outgoing")
+            .field(&self.unsent().len())
+            .finish()
     }
 }
 
@@ -114,7 +119,16 @@ mod tests {
     #[test]
     fn h41_c19_lines_refuse_what_could_end_them() {
         let mut lines = Lines::default();
-        for value in ["a\r", "a\nb", "\0", "a\x7fb", " a", "a ", "\ta", "a\r\nb: c"] {
+        for value in [
+            "a\r",
+            "a\nb",
+            "\0",
+            "a\x7fb",
+            " a",
+            "a ",
+            "\ta",
+            "a\r\nb: c",
+        ] {
             assert_eq!(lines.push("x", value.as_bytes()), Err(FieldError::Value));
         }
         for name in ["", "a b", "a:", "a\r\n", "\u{e4}", "(x)"] {
@@ -123,7 +137,10 @@ mod tests {
         assert_eq!(lines.bytes(), b"");
         lines.push("X-A", "b\tc \u{e4}".as_bytes()).unwrap();
         lines.push("x-empty", b"").unwrap();
-        assert_eq!(lines.bytes(), "X-A: b\tc \u{e4}\r\nx-empty: \r\n".as_bytes());
+        assert_eq!(
+            lines.bytes(),
+            "X-A: b\tc \u{e4}\r\nx-empty: \r\n".as_bytes()
+        );
         let mut fields = lines.fields();
         assert_eq!(fields.next(), Some(("X-A", "b\tc \u{e4}".as_bytes())));
         assert_eq!(fields.next(), Some(("x-empty", &b""[..])));

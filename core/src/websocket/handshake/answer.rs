@@ -67,7 +67,11 @@ impl Response {
 
     /// Writes the 101.
     pub(super) fn write(&self, upgrade: &Accept, protocol: Option<&str>) -> Vec<u8> {
-        let proceed: &[u8] = if upgrade.expects_continue { CONTINUE } else { b"" };
+        let proceed: &[u8] = if upgrade.expects_continue {
+            CONTINUE
+        } else {
+            b""
+        };
         let name = protocol.unwrap_or_default();
         let size = proceed.len() + 160 + name.len() + self.lines.bytes().len();
         let mut out = Vec::with_capacity(size);
@@ -155,7 +159,11 @@ impl Rejection {
 pub(super) fn write_refusal(refusal: Refusal, method: &str) -> Vec<u8> {
     // RFC 9110 section 9.3.2: "the server MUST NOT send content in the
     // response" to HEAD.
-    let body = if method == "HEAD" { String::new() } else { refusal.body() };
+    let body = if method == "HEAD" {
+        String::new()
+    } else {
+        refusal.body()
+    };
     write_answer(refusal.status(), &Lines::default(), &body)
 }
 
@@ -200,7 +208,14 @@ pub(super) fn is_reserved(name: &str) -> bool {
     let is_it = |known: &str| name.eq_ignore_ascii_case(known);
     let prefix = name.get(..SEC_WEBSOCKET.len());
     prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(SEC_WEBSOCKET))
-        || ["connection", "upgrade", "content-length", "transfer-encoding"].into_iter().any(is_it)
+        || [
+            "connection",
+            "upgrade",
+            "content-length",
+            "transfer-encoding",
+        ]
+        .into_iter()
+        .any(is_it)
 }
 
 /// The usual reason phrase; may be empty.
@@ -255,7 +270,13 @@ mod tests {
         ] {
             assert!(is_reserved(name), "{name}");
         }
-        for name in ["Sec-WebSocket", "Sec-Fetch-Mode", "Set-Cookie", "Origin", "\u{e4}"] {
+        for name in [
+            "Sec-WebSocket",
+            "Sec-Fetch-Mode",
+            "Set-Cookie",
+            "Origin",
+            "\u{e4}",
+        ] {
             assert!(!is_reserved(name), "{name}");
         }
     }
@@ -270,7 +291,9 @@ mod tests {
 
     #[test]
     fn h41_the_first_mistake_is_kept() {
-        let rejection = Rejection::new(403).header("a", "b\r\n").header("Connection", "x");
+        let rejection = Rejection::new(403)
+            .header("a", "b\r\n")
+            .header("Connection", "x");
         assert_eq!(rejection.write(), Err(FieldError::Value.into()));
     }
 

@@ -27,9 +27,15 @@ enum Framing {
 #[derive(Clone, Copy, Debug)]
 enum Chunk {
     /// The line with the size, of which this many bytes have come.
-    Size { size: u64, length: u8 },
+    Size {
+        size: u64,
+        length: u8,
+    },
     /// An extension after the size.
-    Extension { size: u64, length: u8 },
+    Extension {
+        size: u64,
+        length: u8,
+    },
     SizeLineFeed(u64),
     Data(u64),
     DataReturn,
@@ -129,7 +135,11 @@ impl Framing {
         if let Some(first) = encodings.next() {
             let is_chunked = first.eq_ignore_ascii_case(b"chunked") && encodings.next().is_none();
             let first_size = Chunk::Size { size: 0, length: 0 };
-            return if is_chunked { Self::Chunked(first_size) } else { Self::Eof };
+            return if is_chunked {
+                Self::Chunked(first_size)
+            } else {
+                Self::Eof
+            };
         }
         let mut lengths = fields.named("content-length").flat_map(header::elements);
         let first = lengths.next();
@@ -238,9 +248,21 @@ mod tests {
             ("Content-Length: 3, 3\r\n", "abc", "abc", false, true),
             ("Content-Length: 3, 4\r\n", "abcd", "abcd", false, false),
             ("Content-Length: +3\r\n", "abcd", "abcd", false, false),
-            ("Transfer-Encoding: gzip, chunked\r\n", "ab", "ab", false, false),
+            (
+                "Transfer-Encoding: gzip, chunked\r\n",
+                "ab",
+                "ab",
+                false,
+                false,
+            ),
             (chunked, "3\r\nabc\r\n0\r\n", "abc", false, true),
-            (chunked, "3;x=y\r\nabc\r\n2 \r\nde\r\n000\r\nX", "abcde", false, true),
+            (
+                chunked,
+                "3;x=y\r\nabc\r\n2 \r\nde\r\n000\r\nX",
+                "abcde",
+                false,
+                true,
+            ),
             (chunked, "8\r\nabcdefgh\r\n1\r\ni", "abcdefgh", true, true),
             (chunked, "A\r\nabcdefghij", "abcdefgh", true, true),
             (chunked, "3\r\nab", "ab", true, false),

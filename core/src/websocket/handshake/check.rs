@@ -90,7 +90,10 @@ impl<'h> Upgrade<'h> {
     /// The first of `supported` that the client offers, to be passed to
     /// [`Response::protocol`].
     pub fn select_protocol<'p>(&self, supported: &[&'p str]) -> Option<&'p str> {
-        supported.iter().copied().find(|name| self.protocols.contains(name))
+        supported
+            .iter()
+            .copied()
+            .find(|name| self.protocols.contains(name))
     }
 
     /// Whether the client wants to see a `100 Continue` before the 101.
@@ -185,7 +188,11 @@ impl<'h> Seen<'h> {
         }
     }
 
-    fn judge(self, options: &ServerOptions, authority: Option<&str>) -> Result<Upgrade<'h>, Refusal> {
+    fn judge(
+        self,
+        options: &ServerOptions,
+        authority: Option<&str>,
+    ) -> Result<Upgrade<'h>, Refusal> {
         if self.content {
             return Err(Refusal::Content);
         }

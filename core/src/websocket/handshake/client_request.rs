@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::answer::is_reserved;
 use super::{FieldError, Limits, RequestError};
+use crate::http::Authority;
 use crate::http::header::{is_target_byte, is_token};
 use crate::http::write::{Lines, field};
-use crate::http::Authority;
 
 /// What a client asks for: resource, subprotocols, header fields.
 ///
@@ -91,11 +91,7 @@ impl ClientRequest {
     /// field belongs to the handshake: `Host`, `Connection`, `Upgrade`,
     /// `Content-Length`, `Transfer-Encoding` and all that begin with
     /// `Sec-WebSocket-`. `Origin` can be set once.
-    pub fn header(
-        mut self,
-        name: &str,
-        value: impl AsRef<[u8]>,
-    ) -> Result<Self, RequestError> {
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, RequestError> {
         if is_reserved(name) || name.eq_ignore_ascii_case("host") {
             return Err(FieldError::Reserved.into());
         }
@@ -120,7 +116,11 @@ impl ClientRequest {
         out.reserve_exact(128 + self.protocols.len() + self.lines.bytes().len());
         field(&mut out, "Sec-WebSocket-Key", key);
         if !self.protocols.is_empty() {
-            field(&mut out, "Sec-WebSocket-Protocol", self.protocols.as_bytes());
+            field(
+                &mut out,
+                "Sec-WebSocket-Protocol",
+                self.protocols.as_bytes(),
+            );
         }
         out.extend_from_slice(self.lines.bytes());
         out.extend_from_slice(b"\r\n");

@@ -23,7 +23,10 @@ pub fn check_http<'h>(options: &ServerOptions, request: &'h Parts) -> Result<Upg
         _ => HttpVersion::Other,
     };
     let authority = request.uri.authority().map(|authority| authority.as_str());
-    let fields = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let fields = request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
     check(options, request.method.as_str(), version, authority, fields)
 }
 
@@ -49,7 +52,8 @@ impl Refusal {
     /// The answer to the request, with one line of plain text as its body.
     pub fn to_http(self) -> ::http::Response<String> {
         let mut answer = ::http::Response::new(self.body());
-        *answer.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        *answer.status_mut() =
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
         let content_type = ("Content-Type", "text/plain; charset=utf-8");
         for (name, value) in self.headers().chain([content_type]) {
             push(&mut answer, name, value.as_bytes());
@@ -92,7 +96,9 @@ mod tests {
         let upgrade = check_http(&options, &request).unwrap();
         assert_eq!(upgrade.select_protocol(&["c", "b", "a"]), Some("b"));
         let response = Response::new().protocol("b").header("Set-Cookie", "c=1");
-        let answer = upgrade.to_http(&response.header("set-cookie", "d=2")).unwrap();
+        let answer = upgrade
+            .to_http(&response.header("set-cookie", "d=2"))
+            .unwrap();
         assert_eq!(answer.status(), 101);
         let accept = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
         assert_eq!(answer.headers()["sec-websocket-accept"], accept[..]);

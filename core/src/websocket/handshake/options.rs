@@ -91,7 +91,8 @@ impl Origins {
                 port.is_some_and(|port| parsed.authority.is_same(host, port))
             }
             Self::List(list) => {
-                let listed = |item: &String| Origin::parse(item).is_some_and(|it| it.is_same(&parsed));
+                let listed =
+                    |item: &String| Origin::parse(item).is_some_and(|it| it.is_same(&parsed));
                 list.iter().any(listed)
             }
         }
@@ -161,7 +162,12 @@ mod tests {
     #[test]
     fn h38_listed_origins_are_compared_as_triples() {
         let list = Origins::List(vec!["https://good.example".into(), "null".into()]);
-        for origin in ["https://good.example", "HTTPS://GOOD.example", "https://good.example:443", "null"] {
+        for origin in [
+            "https://good.example",
+            "HTTPS://GOOD.example",
+            "https://good.example:443",
+            "null",
+        ] {
             assert!(allow(&list, origin, "h"), "{origin}");
         }
         for origin in [
@@ -191,7 +197,11 @@ mod tests {
             ("null", "h", false),
             ("chrome-extension://h", "h", false),
         ] {
-            assert_eq!(allow(&Origins::SameHost, origin, host), expected, "{origin} {host}");
+            assert_eq!(
+                allow(&Origins::SameHost, origin, host),
+                expected,
+                "{origin} {host}"
+            );
         }
     }
 }

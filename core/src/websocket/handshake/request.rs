@@ -53,7 +53,9 @@ impl Request {
     /// of `Host`, or the authority of a target that is a whole URI
     /// (RFC 9112 section 3.2.2).
     pub fn host(&self) -> &str {
-        let authority = Target::parse(self.head.target()).ok().and_then(|it| it.authority);
+        let authority = Target::parse(self.head.target())
+            .ok()
+            .and_then(|it| it.authority);
         authority.or_else(|| self.text("host")).unwrap_or_default()
     }
 
@@ -100,7 +102,9 @@ impl Request {
 impl fmt::Debug for Request {
     /// Names the target only: header fields hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("target", &self.target()).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("target", &self.target())
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,11 +145,17 @@ impl<'a> Target<'a> {
     pub(super) fn parse(target: &'a str) -> Result<Self, Refusal> {
         if target.starts_with('/') {
             let authority = None;
-            return Ok(Self { authority, rest: target });
+            return Ok(Self {
+                authority,
+                rest: target,
+            });
         }
         let (scheme, rest) = target.split_once("://").ok_or(Refusal::Target)?;
         let is_it = |known: &&str| scheme.eq_ignore_ascii_case(known);
-        ["http", "https", "ws", "wss"].iter().find(|known| is_it(known)).ok_or(Refusal::Target)?;
+        ["http", "https", "ws", "wss"]
+            .iter()
+            .find(|known| is_it(known))
+            .ok_or(Refusal::Target)?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at_checked(end).ok_or(Refusal::Target)?;
         Authority::parse(authority).ok_or(Refusal::Target)?;
@@ -191,7 +201,15 @@ mod tests {
 
     #[test]
     fn h37_other_targets_are_refused() {
-        for target in ["*", "ws", "h:80", "ftp://h/", "http:///x", "http://u@h/", "http://h:x/"] {
+        for target in [
+            "*",
+            "ws",
+            "h:80",
+            "ftp://h/",
+            "http:///x",
+            "http://u@h/",
+            "http://h:x/",
+        ] {
             assert!(Target::parse(target).is_err(), "{target}");
         }
     }

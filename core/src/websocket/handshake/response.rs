@@ -70,7 +70,9 @@ impl ResponseHead {
 impl fmt::Debug for ResponseHead {
     /// Names the status only: header fields hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseHead").field("status", &self.status()).finish_non_exhaustive()
+        f.debug_struct("ResponseHead")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
     }
 }
 

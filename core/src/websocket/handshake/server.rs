@@ -257,6 +257,12 @@ fn check_head<'h>(options: &ServerOptions, head: &'h Head) -> Result<Upgrade<'h>
     // A method with targets of its own, such as CONNECT, is refused as such.
     let target = Target::parse(head.target());
     let authority = target.as_ref().ok().and_then(|target| target.authority);
-    let upgrade = check(options, head.method(), head.version(), authority, head.fields())?;
+    let upgrade = check(
+        options,
+        head.method(),
+        head.version(),
+        authority,
+        head.fields(),
+    )?;
     target.map(|_| upgrade)
 }

@@ -101,8 +101,14 @@ fn parse_authority(text: &str) -> Result<(&str, Option<u16>), UrlError> {
         None => {
             // Without its port, what is left may be a host after all.
             let host = text.rsplit_once(':').map(|(host, _)| host);
-            let is_host = host.and_then(Authority::parse).is_some_and(|it| it.port.is_none());
-            Err(if is_host { UrlError::Port } else { UrlError::Host })
+            let is_host = host
+                .and_then(Authority::parse)
+                .is_some_and(|it| it.port.is_none());
+            Err(if is_host {
+                UrlError::Port
+            } else {
+                UrlError::Host
+            })
         }
     }
 }
@@ -119,12 +125,25 @@ mod tests {
             ("ws://h:/p", false, "h", 80, "h", "/p"),
             ("wss://h:80?q", true, "h", 80, "h:80", "/?q"),
             ("wss://h/a?b?c/d", true, "h", 443, "h", "/a?b?c/d"),
-            ("ws://[::1]:9001/%20", false, "::1", 9001, "[::1]:9001", "/%20"),
+            (
+                "ws://[::1]:9001/%20",
+                false,
+                "::1",
+                9001,
+                "[::1]:9001",
+                "/%20",
+            ),
             ("wss://[::1]:443", true, "::1", 443, "[::1]", "/"),
             ("ws://h//x", false, "h", 80, "h", "//x"),
         ] {
             let target = Cow::Borrowed(target);
-            let expected = Url { secure, host, port, authority, target };
+            let expected = Url {
+                secure,
+                host,
+                port,
+                authority,
+                target,
+            };
             assert_eq!(Url::parse(text), Ok(expected), "{text}");
         }
     }
