@@ -45,8 +45,11 @@ impl Lines {
 }
 
 impl core::fmt::Debug for Lines {
+    /// Gives the names only: values hold secrets.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.fields().fmt(f)
+        f.debug_set()
+            .entries(self.fields().map(|(name, _)| name))
+            .finish()
     }
 }
 

@@ -1,12 +1,12 @@
 //! The body of a refusal, kept up to a limit, RFC 9112 sections 6.3 and 7.1.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::http::head::Head;
 use crate::http::header;
 
 /// A body that is arriving.
-#[derive(Debug)]
 pub(super) struct Body {
     framing: Framing,
     limit: usize,
@@ -122,6 +122,16 @@ impl Body {
         self.bytes.extend_from_slice(kept.unwrap_or(data));
         self.is_cut |= data.len() > room;
         self.is_cut
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Gives the number of bytes: what they say is not for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("framing", &self.framing)
+            .field("kept", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 

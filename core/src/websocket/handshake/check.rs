@@ -4,11 +4,11 @@
 use alloc::vec::Vec;
 
 use super::key::{accept_key, is_key};
-use super::request::MAX_PROTOCOLS;
+use super::request::{MAX_EXTENSIONS, MAX_PROTOCOLS};
 use super::{Refusal, Response, ResponseError, ServerOptions};
 use crate::http::fields::Single;
 use crate::http::{Authority, HeadError, HttpVersion, header};
-use crate::websocket::extension::header::Extensions;
+use crate::websocket::extension::header::{Extension, Extensions, Malformed};
 
 /// Judges an upgrade request whose head has been parsed elsewhere.
 ///
@@ -72,6 +72,7 @@ pub(super) fn check<'h>(
 pub struct Upgrade<'h> {
     accept: [u8; 28],
     protocols: Vec<&'h str>,
+    extensions: Vec<Extension<'h>>,
     expects_continue: bool,
 }
 
@@ -94,6 +95,12 @@ impl<'h> Upgrade<'h> {
             .iter()
             .copied()
             .find(|name| self.protocols.contains(name))
+    }
+
+    /// The extensions that the client offers, in order of preference; at most
+    /// 16.
+    pub fn extensions(&self) -> &[Extension<'h>] {
+        &self.extensions
     }
 
     /// Whether the client wants to see a `100 Continue` before the 101.
@@ -137,8 +144,8 @@ struct Seen<'h> {
     content: bool,
     expects_continue: bool,
     malformed: Option<Refusal>,
-    /// `Some` once there has been a `Sec-WebSocket-Protocol`.
-    protocols: Option<Vec<&'h str>>,
+    extensions: Vec<Extension<'h>>,
+    protocols: Vec<&'h str>,
 }
 
 impl<'h> Seen<'h> {
@@ -164,27 +171,31 @@ impl<'h> Seen<'h> {
 
     /// RFC 6455 section 4.1: the elements "MUST all be unique strings".
     fn take_protocols(&mut self, value: &'h [u8]) {
-        let protocols = self.protocols.get_or_insert_default();
-        for name in header::elements(value) {
-            let is_kept = protocols.len() < MAX_PROTOCOLS;
-            match core::str::from_utf8(name) {
-                Ok(name) if header::is_token(name.as_bytes()) => {
-                    if is_kept && protocols.contains(&name) {
-                        self.malformed = Some(Refusal::Protocol);
-                    } else if is_kept {
-                        protocols.push(name);
-                    }
-                }
-                _ => self.malformed = Some(Refusal::Protocol),
+        for element in header::elements(value) {
+            let name = core::str::from_utf8(element).unwrap_or_default();
+            let is_kept = self.protocols.len() < MAX_PROTOCOLS;
+            let is_repeated = is_kept && self.protocols.contains(&name);
+            if is_repeated || !header::is_token(name.as_bytes()) {
+                self.malformed.get_or_insert(Refusal::Protocol);
+            } else if is_kept {
+                self.protocols.push(name);
             }
         }
     }
 
-    /// No extension is known yet: what is offered must be well-formed and goes
-    /// unanswered, which declines it.
+    /// Reads all of them, since one that is malformed spoils the request, and
+    /// keeps the first few.
     fn take_extensions(&mut self, value: &'h [u8]) {
-        if Extensions::new(value).any(|extension| extension.is_err()) {
-            self.malformed = Some(Refusal::Extensions);
+        for extension in Extensions::new(value) {
+            match extension {
+                Ok(extension) if self.extensions.len() < MAX_EXTENSIONS => {
+                    self.extensions.push(extension);
+                }
+                Ok(_) => {}
+                Err(Malformed) => {
+                    self.malformed.get_or_insert(Refusal::Extensions);
+                }
+            }
         }
     }
 
@@ -217,11 +228,11 @@ impl<'h> Seen<'h> {
         if let Some(refusal) = self.malformed {
             return Err(refusal);
         }
-        let protocols = self.protocols.unwrap_or_default();
         check_origin(options, self.origin, &host)?;
         Ok(Upgrade {
             accept: accept_key(key),
-            protocols,
+            protocols: self.protocols,
+            extensions: self.extensions,
             expects_continue: self.expects_continue,
         })
     }

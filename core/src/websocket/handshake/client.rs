@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use super::body::Body;
+use super::client_request::offers;
 use super::key::{accept_key, client_key};
 use super::response::{check, location};
 use super::{ClientRequest, Limits, Lost, ResponseHead, ResponseViolation};
@@ -91,12 +92,11 @@ impl ClientHandshake {
     pub fn new(request: ClientRequest, nonce: [u8; 16], now: Instant) -> Self {
         let limits = request.limits;
         let key = client_key(nonce);
-        let (bytes, protocols) = request.write(&key);
         Self {
             state: State::Head(Reader::response(limits.head()), 0),
-            out: Outgoing::new(bytes),
+            out: Outgoing::new(request.write(&key)),
             accept: accept_key(&key),
-            protocols,
+            protocols: request.into_protocols(),
             limits,
             deadline: now.after(limits.timeout),
         }
@@ -223,13 +223,7 @@ impl ClientHandshake {
     fn judge(&mut self, head: Head) -> Option<ClientEvent> {
         match (head.status(), head.version()) {
             (100..=199, HttpVersion::Http10) => Some(self.fail(ResponseViolation::Http10)),
-            (101, _) => Some(match check(&head, &self.accept, &self.protocols) {
-                Ok(()) => {
-                    self.state = State::Open(ResponseHead::new(head, Default::default()));
-                    ClientEvent::Open
-                }
-                Err(violation) => self.fail(violation),
-            }),
+            (101, _) => Some(self.judge_switch(head)),
             (100..=199, _) => self.pass_over(),
             _ if location(&head).is_some() => {
                 self.answer(head, Default::default());
@@ -245,6 +239,17 @@ impl ClientHandshake {
                     Some(ClientEvent::Refused)
                 }
             },
+        }
+    }
+
+    fn judge_switch(&mut self, head: Head) -> ClientEvent {
+        let is_offered = |name: &str| offers(&self.protocols, name);
+        match check(head.fields(), &self.accept, is_offered) {
+            Ok(_) => {
+                self.state = State::Open(ResponseHead::new(head, Default::default()));
+                ClientEvent::Open
+            }
+            Err(violation) => self.fail(violation),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::answer::is_reserved;
 use super::{FieldError, Limits, RequestError};
@@ -20,10 +21,15 @@ use crate::http::write::{Lines, field};
 ///     .header("Cookie", "id=1")?;
 /// # Ok::<_, sockeye::websocket::handshake::RequestError>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// [`ClientHandshake`](super::ClientHandshake) writes it. Where an HTTP library
+/// sends requests, give it the method `GET`, the [`target`](Self::target) and
+/// the [`headers`](Self::headers), and the response to
+/// [`check_response`](super::check_response).
+#[derive(Clone)]
 pub struct ClientRequest {
-    /// Everything up to the key.
-    start: Vec<u8>,
+    host: String,
+    target: String,
     lines: Lines,
     /// The offer, as it is written.
     protocols: String,
@@ -45,13 +51,9 @@ impl ClientRequest {
         if !target.starts_with('/') || !target.bytes().all(is_target_byte) {
             return Err(RequestError::Target);
         }
-        let size = 128 + target.len() + host.len();
-        let mut start = Vec::with_capacity(size);
-        for part in ["GET ", target, " HTTP/1.1\r\nHost: ", host, UPGRADE] {
-            start.extend_from_slice(part.as_bytes());
-        }
         Ok(Self {
-            start,
+            host: host.into(),
+            target: target.into(),
             lines: Lines::default(),
             protocols: String::new(),
             limits: Limits::default(),
@@ -110,29 +112,65 @@ impl ClientRequest {
         self
     }
 
-    /// The bytes of the request, and the offer to hold the answer against.
-    pub(super) fn write(self, key: &[u8]) -> (Vec<u8>, String) {
-        let mut out = self.start;
-        out.reserve_exact(128 + self.protocols.len() + self.lines.bytes().len());
-        field(&mut out, "Sec-WebSocket-Key", key);
-        if !self.protocols.is_empty() {
-            field(
-                &mut out,
-                "Sec-WebSocket-Protocol",
-                self.protocols.as_bytes(),
-            );
+    /// What is asked for: path and query.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// All header fields of the request, `Host` first, in the order in which
+    /// they are written. Take the key from
+    /// [`client_key`](super::client_key), fresh for each connection.
+    pub fn headers<'r>(&'r self, key: &'r [u8; 24]) -> impl Iterator<Item = (&'r str, &'r [u8])> {
+        let own: [(&str, &[u8]); 5] = [
+            ("Host", self.host.as_bytes()),
+            ("Upgrade", b"websocket"),
+            ("Connection", b"Upgrade"),
+            ("Sec-WebSocket-Version", b"13"),
+            ("Sec-WebSocket-Key", key),
+        ];
+        let offer = ("Sec-WebSocket-Protocol", self.protocols.as_bytes());
+        let offer = (!self.protocols.is_empty()).then_some(offer);
+        own.into_iter().chain(offer).chain(self.lines.fields())
+    }
+
+    /// The bytes of the request.
+    pub(super) fn write(&self, key: &[u8; 24]) -> Vec<u8> {
+        let text = self.target.len() + self.host.len() + self.protocols.len();
+        let mut out = Vec::with_capacity(224 + text + self.lines.bytes().len());
+        for part in ["GET ", &self.target, " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
         }
-        out.extend_from_slice(self.lines.bytes());
+        for (name, value) in self.headers(key) {
+            field(&mut out, name, value);
+        }
         out.extend_from_slice(b"\r\n");
-        (out, self.protocols)
+        out
+    }
+
+    /// Whether `name` is on offer. Case counts.
+    pub(super) fn offers(&self, name: &str) -> bool {
+        offers(&self.protocols, name)
+    }
+
+    /// The offer, as it is written.
+    pub(super) fn into_protocols(self) -> String {
+        self.protocols
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    /// Names host and target only: header fields hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("host", &self.host)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
 /// Whether an offer, as it is written, has `name` in it. Case counts.
 pub(super) fn offers(protocols: &str, name: &str) -> bool {
-    protocols.split(SEPARATOR).any(|offered| offered == name)
+    !name.is_empty() && protocols.split(SEPARATOR).any(|offered| offered == name)
 }
 
 const SEPARATOR: &str = ", ";
-const UPGRADE: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\n";

@@ -140,6 +140,11 @@ pub enum ResponseViolation {
     /// It is no well-formed HTTP/1.1 response, or exceeds the limits.
     #[error("{0}")]
     Head(HeadError),
+    /// The status is not 101, of a response that was parsed elsewhere. A
+    /// [`ClientHandshake`](super::ClientHandshake) reports a refusal or a
+    /// redirect instead.
+    #[error("the response does not switch protocols")]
+    Status,
     /// Bytes came before the request was sent.
     #[error("the server spoke before it was asked")]
     Early,

@@ -6,8 +6,12 @@
 //! argument, read no byte past the end of the head, and are done when the
 //! answer is through; then the same transport carries a connection, which
 //! begins with the input that was left unread. Where an HTTP library has
-//! already parsed the request, [`check_request`] applies the same rules to
-//! its headers.
+//! already parsed the message, [`check_request`] and [`check_response`] apply
+//! the same rules to its headers.
+//!
+//! No extension is chosen yet: an offer must be well-formed and stays
+//! unanswered, which declines it ([`Request::extensions`]), and a server that
+//! answers with one fails, since none is offered.
 //!
 //! ```text
 //! client                                                        server
@@ -59,7 +63,7 @@ mod url;
 mod http;
 
 #[cfg(feature = "http")]
-pub use self::http::check_http;
+pub use self::http::{check_http, check_http_response};
 pub use crate::http::{FieldError, Fields, HeadError, HttpVersion};
 pub use answer::{Rejection, Response};
 pub use check::{Upgrade, check_request};
@@ -69,6 +73,6 @@ pub use error::{Lost, Refusal, RequestError, ResponseError, ResponseViolation};
 pub use key::{accept_key, client_key};
 pub use options::{Limits, Origins, ServerOptions};
 pub use request::{Accepted, Request};
-pub use response::ResponseHead;
+pub use response::{Agreement, ResponseHead, check_response};
 pub use server::{ServerEvent, ServerHandshake};
 pub use url::{Url, UrlError};

@@ -6,6 +6,7 @@ use core::fmt;
 use super::Refusal;
 use crate::http::head::Head;
 use crate::http::{Authority, Fields, header};
+use crate::websocket::extension::header::{Extension, Extensions};
 
 /// A valid upgrade request, kept as it was received.
 #[derive(Clone)]
@@ -77,6 +78,17 @@ impl Request {
     pub fn select_protocol<'p>(&self, supported: &[&'p str]) -> Option<&'p str> {
         let is_offered = |name: &&str| self.protocols().any(|offered| offered == *name);
         supported.iter().copied().find(is_offered)
+    }
+
+    /// The extensions that the client offers, in order of preference. Only the
+    /// first 16 are looked at.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        let values = self.headers().named("sec-websocket-extensions");
+        // All of them have been found well-formed.
+        values
+            .flat_map(Extensions::new)
+            .filter_map(Result::ok)
+            .take(MAX_EXTENSIONS)
     }
 
     /// The value of the first header field called `name`, in any mixture of
@@ -166,6 +178,9 @@ impl<'a> Target<'a> {
 
 /// How many offered subprotocols are kept.
 pub(super) const MAX_PROTOCOLS: usize = 64;
+
+/// How many offered extensions are kept.
+pub(super) const MAX_EXTENSIONS: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::ResponseViolation;
 use super::check::is_zero;
-use super::client_request::offers;
+use super::key::accept_key;
+use super::{ClientRequest, ResponseViolation};
 use crate::http::fields::Single;
 use crate::http::head::Head;
-use crate::http::{Fields, header};
+use crate::http::{Fields, HeadError, HttpVersion, header};
+use crate::websocket::extension::header::Extensions;
 
 /// A server's response: the 101 that opens the connection, or another one that
 /// does not.
@@ -90,17 +91,76 @@ pub(super) fn location(head: &Head) -> Option<&str> {
     core::str::from_utf8(value).ok()
 }
 
-/// Judges a 101, RFC 6455 section 4.1: the second half, steps 2 to 6.
-pub(super) fn check(
-    head: &Head,
+/// Judges a response whose head has been parsed elsewhere, to a request that
+/// was sent with `key`.
+///
+/// Give all header fields, those of the same name one by one. The connection is
+/// open if the response passes; otherwise send no frame. RFC 6455 section 4.1.
+///
+/// ```
+/// use sockeye::websocket::handshake::{ClientRequest, HttpVersion, check_response, client_key};
+///
+/// let request = ClientRequest::new("server.example.com", "/chat")?.protocol("chat")?;
+/// let key = client_key(*b"the sample nonce"); // sixteen random bytes
+/// assert_eq!(request.headers(&key).count(), 6);
+///
+/// let headers = [
+///     ("upgrade", "websocket"),
+///     ("connection", "Upgrade"),
+///     ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+///     ("sec-websocket-protocol", "chat"),
+/// ];
+/// let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+/// let agreement = check_response(&request, &key, HttpVersion::Http11, 101, headers);
+/// assert_eq!(agreement.unwrap().protocol(), Some("chat"));
+/// # Ok::<_, sockeye::websocket::handshake::RequestError>(())
+/// ```
+///
+/// # Errors
+///
+/// The first rule that the response breaks; [`ResponseViolation::Status`] if it
+/// is none that switches protocols.
+pub fn check_response<'h>(
+    request: &ClientRequest,
+    key: &[u8; 24],
+    version: HttpVersion,
+    status: u16,
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+) -> Result<Agreement<'h>, ResponseViolation> {
+    match (version, status) {
+        (HttpVersion::Http11, 101) => {}
+        (HttpVersion::Http10, 101) => return Err(ResponseViolation::Http10),
+        (HttpVersion::Other, _) => return Err(HeadError::UnsupportedVersion.into()),
+        _ => return Err(ResponseViolation::Status),
+    }
+    check(headers, &accept_key(key), |name| request.offers(name))
+}
+
+/// What a server agreed to with its 101.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement<'h> {
+    protocol: Option<&'h str>,
+}
+
+impl<'h> Agreement<'h> {
+    /// The subprotocol that the server chose among those that were offered.
+    pub const fn protocol(&self) -> Option<&'h str> {
+        self.protocol
+    }
+}
+
+/// Judges the fields of a 101, RFC 6455 section 4.1: the second half, steps 2
+/// to 6.
+pub(super) fn check<'h>(
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
     accept: &[u8; 28],
-    protocols: &str,
-) -> Result<(), ResponseViolation> {
+    is_offered: impl Fn(&str) -> bool,
+) -> Result<Agreement<'h>, ResponseViolation> {
     let mut seen = Seen::default();
-    for (name, value) in head.fields() {
+    for (name, value) in headers {
         seen.take(name, value);
     }
-    seen.judge(accept, protocols)
+    seen.judge(accept, is_offered)
 }
 
 /// What one pass over the header fields has found.
@@ -116,6 +176,7 @@ struct Seen<'h> {
 
 impl<'h> Seen<'h> {
     fn take(&mut self, name: &str, value: &'h [u8]) {
+        let value = header::trim(value);
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
             7 if is("upgrade") => header::elements(value).for_each(|it| self.upgrade.put(it)),
@@ -124,13 +185,19 @@ impl<'h> Seen<'h> {
             17 if is("transfer-encoding") => self.content = true,
             20 if is("sec-websocket-accept") => self.accept.put(value),
             22 if is("sec-websocket-protocol") => self.protocol.put(value),
-            // None is offered, so whatever the server says here is too much.
-            24 if is("sec-websocket-extensions") => self.extension = true,
+            // None is offered, so any is too many, and so is what is none.
+            24 if is("sec-websocket-extensions") => {
+                self.extension |= Extensions::new(value).next().is_some();
+            }
             _ => {}
         }
     }
 
-    fn judge(self, accept: &[u8; 28], protocols: &str) -> Result<(), ResponseViolation> {
+    fn judge(
+        self,
+        accept: &[u8; 28],
+        is_offered: impl Fn(&str) -> bool,
+    ) -> Result<Agreement<'h>, ResponseViolation> {
         match self.upgrade {
             Single::Once(value) if value.eq_ignore_ascii_case(b"websocket") => {}
             _ => return Err(ResponseViolation::Upgrade),
@@ -146,17 +213,17 @@ impl<'h> Seen<'h> {
         if self.extension {
             return Err(ResponseViolation::Extension);
         }
-        match self.protocol {
-            Single::Missing => {}
+        let protocol = match self.protocol {
+            Single::Missing => None,
             Single::Repeated => return Err(ResponseViolation::ProtocolRepeated),
             Single::Once(value) => match core::str::from_utf8(value) {
-                Ok(name) if !name.is_empty() && offers(protocols, name) => {}
+                Ok(name) if is_offered(name) => Some(name),
                 _ => return Err(ResponseViolation::Protocol),
             },
-        }
+        };
         if self.content {
             return Err(ResponseViolation::Content);
         }
-        Ok(())
+        Ok(Agreement { protocol })
     }
 }

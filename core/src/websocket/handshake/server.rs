@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::answer::{Accept, write_refusal, write_status};
 use super::check::{Upgrade, check};
@@ -75,9 +76,9 @@ impl ServerHandshake {
         }
     }
 
-    /// Reads the request. Never takes a byte that follows it: with the
-    /// request, and from then on until the handshake is
-    /// accepted or over, the rest comes back for the connection to read.
+    /// Reads the request. Never takes a byte that follows it: with the request,
+    /// and from then on unless it is turned down, the rest comes back for the
+    /// connection to read.
     pub fn handle_input<'i>(
         &mut self,
         now: Instant,
@@ -94,8 +95,8 @@ impl ServerHandshake {
         match reader.read(input) {
             Read::Partial => Progress::none(&mut []),
             Read::Malformed(error) => {
-                let event = self.refuse(error.into(), "");
-                Progress::event(event, &mut [])
+                let answer = write_refusal(error.into(), reader.method());
+                Progress::event(self.refuse(error.into(), answer), &mut [])
             }
             Read::Complete(head, taken) => match self.judge(head) {
                 ServerEvent::Request => {
@@ -234,7 +235,10 @@ impl ServerHandshake {
     fn judge(&mut self, head: Head) -> ServerEvent {
         let request = Request::new(head);
         match check_head(&self.options, request.head()) {
-            Err(refusal) => self.refuse(refusal, request.head().method()),
+            Err(refusal) => {
+                let answer = write_refusal(refusal, request.head().method());
+                self.refuse(refusal, answer)
+            }
             Ok(upgrade) => {
                 let accept = Accept {
                     accept: upgrade.accept(),
@@ -246,8 +250,8 @@ impl ServerHandshake {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal, method: &str) -> ServerEvent {
-        self.out = Outgoing::new(write_refusal(refusal, method));
+    fn refuse(&mut self, refusal: Refusal, answer: Vec<u8>) -> ServerEvent {
+        self.out = Outgoing::new(answer);
         self.state = State::Over;
         ServerEvent::Failed(refusal)
     }
