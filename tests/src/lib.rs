@@ -1,1 +1,33 @@
 //! The test kit.
+//!
+//! What the tests of every package have in common: the notation of bytes
+//! ([`hex`]), the tables of vectors ([`vectors`]), the chunkings of an input
+//! ([`cuts`]), a connection under a virtual clock ([`trace`]), a reader of
+//! frames that shares no code with the library ([`wire`]), and allocation
+//! counts ([`alloc`]).
+//!
+//! A test that runs a vector on something of its own, as a WebSocket over a
+//! stream in memory, looks like this:
+//!
+//! ```
+//! use sockeye_tests::vectors::{self, Vector};
+//! use sockeye_tests::{cuts, wire};
+//!
+//! for vector in vectors::load::<Vector>("frame") {
+//!     for cut in cuts::cuts(vector.input.len()) {
+//!         for chunk in cut.chunks(&vector.input) {
+//!             // Let the transport give `chunk` to a read.
+//!             let _ = (vector.role, vector.config(), chunk);
+//!         }
+//!         // Compare with what `vector` says, written bytes by `wire::plain`.
+//!         let _ = (vector.messages(), vector.reason(), wire::plain(&vector.output));
+//!     }
+//! }
+//! ```
+
+pub mod alloc;
+pub mod cuts;
+pub mod hex;
+pub mod trace;
+pub mod vectors;
+pub mod wire;

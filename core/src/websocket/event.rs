@@ -21,6 +21,19 @@ pub enum Event<'i> {
     Closed(Reason<'i>),
 }
 
+impl Event<'_> {
+    /// The same event with storage of its own; copies only what is borrowed.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Message(message) => Event::Message(message.into_owned()),
+            Self::Chunk(chunk) => Event::Chunk(chunk.into_owned()),
+            Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
+            Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
+            Self::Closed(reason) => Event::Closed(reason.into_owned()),
+        }
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
