@@ -408,9 +408,9 @@ fn line_end_or(byte: u8, error: HeadError) -> HeadError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::format;
-    use std::string::String;
-    use std::vec;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec;
 
     const LIMITS: HeadLimits = HeadLimits {
         line: 64,

@@ -137,9 +137,9 @@ fn take_value(input: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::format;
-    use std::string::String;
-    use std::vec::Vec;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
 
     fn read(value: &str) -> Result<String, Malformed> {
         let list: Result<Vec<_>, _> = Extensions::new(value.as_bytes()).collect();

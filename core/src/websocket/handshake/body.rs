@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::http::head::{Read, Reader};
     use crate::websocket::handshake::Limits;
-    use std::format;
+    use alloc::format;
 
     const LIMIT: usize = 8;
 

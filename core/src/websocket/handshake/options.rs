@@ -153,7 +153,7 @@ impl ServerOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
+    use alloc::vec;
 
     fn allow(origins: &Origins, origin: &str, host: &str) -> bool {
         origins.allow(origin.as_bytes(), &Authority::parse(host).unwrap())

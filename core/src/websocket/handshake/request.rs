@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::http::head::{Read, Reader};
     use crate::websocket::handshake::Limits;
-    use std::format;
+    use alloc::format;
 
     fn request(target: &str) -> Request {
         let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
