@@ -10,6 +10,7 @@ mod outbox;
 mod progress;
 mod time;
 
+pub mod driver;
 pub mod http;
 pub mod utf8;
 pub mod websocket;

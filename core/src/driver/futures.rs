@@ -11,8 +11,7 @@ use crate::websocket::Message;
 
 /// The messages, as [`WebSocket::next`] returns them.
 #[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
-impl<I: Io> Stream for WebSocket<I>
-{
+impl<I: Io> Stream for WebSocket<I> {
     type Item = Result<Message<'static>, Error<I::Error>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -22,8 +21,7 @@ impl<I: Io> Stream for WebSocket<I>
 
 /// `SinkExt::send` flushes each message; `SinkExt::feed` only queues it.
 #[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
-impl<I: Io> Sink<Message<'static>> for WebSocket<I>
-{
+impl<I: Io> Sink<Message<'static>> for WebSocket<I> {
     type Error = Error<I::Error>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

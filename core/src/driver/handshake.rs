@@ -5,14 +5,77 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
+use super::scratch;
 use super::{HandshakeError, Io, Parts, WebSocket};
 use crate::websocket::handshake::{
-    Accepted, ClientEvent, ClientHandshake, ClientRequest, Rejection, Request, Response,
+    Accepted, ClientEvent, ClientHandshake, ClientRequest, Lost, Rejection, Request, Response,
     ResponseHead, ServerEvent, ServerHandshake, ServerOptions,
 };
 use crate::websocket::{Config, Connection, MaskSource, Role, SLICES};
 use crate::{Instant, Progress};
+
+/// Accepts every valid request, with no subprotocol: [`Incoming`] in one call.
+///
+/// # Errors
+///
+/// As [`Incoming::receive`] and [`Incoming::accept`].
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the transport.
+pub async fn accept<I: Io>(
+    io: I,
+    options: impl Into<Arc<ServerOptions>>,
+    config: impl Into<Arc<Config>>,
+) -> Result<(WebSocket<I>, Accepted), HandshakeError<I::Error>> {
+    let incoming = Incoming::receive(io, options).await?;
+    incoming.accept(&Response::new(), config).await
+}
+
+/// Opens a connection as a client. `nonce` is sixteen random bytes, fresh for
+/// each connection; `keys` gives the masking keys of what is sent on it.
+///
+/// # Errors
+///
+/// [`HandshakeError::Refused`] and [`Redirect`](HandshakeError::Redirect) hold
+/// the server's response; nothing is followed or tried again.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the transport.
+pub async fn connect<I: Io>(
+    io: I,
+    request: ClientRequest,
+    nonce: [u8; 16],
+    keys: MaskSource,
+    config: impl Into<Arc<Config>>,
+) -> Result<(WebSocket<I>, ResponseHead), HandshakeError<I::Error>> {
+    let handshake = ClientHandshake::new(request, nonce, io.now());
+    let mut exchange = Exchange::new(io, handshake);
+    let event = poll_fn(|cx| exchange.poll_event(cx)).await?;
+    let Exchange {
+        io,
+        machine,
+        unread,
+        ..
+    } = exchange;
+    match (event, machine.into_head()) {
+        (ClientEvent::Open, Some(response)) => {
+            let connection = Connection::new(Role::Client(keys), config, io.now());
+            let websocket = WebSocket::from_parts(Parts::new(io, connection, unread));
+            Ok((websocket, response))
+        }
+        (ClientEvent::Redirect, Some(response)) => {
+            Err(HandshakeError::Redirect(Box::new(response)))
+        }
+        (ClientEvent::Failed(violation), _) => Err(HandshakeError::Violation(violation)),
+        (ClientEvent::Lost(lost), _) => Err(HandshakeError::Lost(lost)),
+        (_, Some(response)) => Err(HandshakeError::Refused(Box::new(response))),
+        (_, None) => Err(HandshakeError::Lost(Lost::Eof)),
+    }
+}
 
 /// A request that waits for its answer.
 ///
@@ -34,14 +97,9 @@ use crate::{Instant, Progress};
 /// Dropping it closes the transport without an answer.
 #[derive(Debug)]
 pub struct Incoming<I> {
-    io: I,
-    handshake: ServerHandshake,
-    unread: Vec<u8>,
+    exchange: Exchange<I, ServerHandshake>,
+    request: Request,
 }
-
-/// What to do without an event: the server's request is always there when
-/// [`Incoming::receive`] has returned.
-const NO_REQUEST: &str = "an incoming handshake has a request";
 
 impl<I: Io> Incoming<I> {
     /// Receives a request. One that is no upgrade to WebSocket is answered, and
@@ -60,33 +118,27 @@ impl<I: Io> Incoming<I> {
         options: impl Into<Arc<ServerOptions>>,
     ) -> Result<Self, HandshakeError<I::Error>> {
         let handshake = ServerHandshake::new(options, io.now());
-        let mut incoming = Self {
-            io,
-            handshake,
-            unread: Vec::new(),
-        };
-        let event = poll_fn(|cx| incoming.poll_event(cx)).await?;
-        let error = match event {
-            ServerEvent::Request => return Ok(incoming),
-            ServerEvent::Failed(refusal) => HandshakeError::Request(refusal),
-            ServerEvent::Lost(lost) => HandshakeError::Lost(lost),
+        let mut exchange = Exchange::new(io, handshake);
+        let event = poll_fn(|cx| exchange.poll_event(cx)).await?;
+        let error = match (event, exchange.machine.request().cloned()) {
+            (ServerEvent::Failed(refusal), _) => HandshakeError::Request(refusal),
+            (ServerEvent::Lost(lost), _) => HandshakeError::Lost(lost),
+            (ServerEvent::Request, Some(request)) => return Ok(Self { exchange, request }),
+            (ServerEvent::Request, None) => HandshakeError::Lost(Lost::Eof),
         };
         // The answer that the handshake queued; there may be nobody to take it.
-        let _ = incoming.finish().await;
+        let _ = exchange.finish().await;
         Err(error)
     }
 
     /// The request.
     pub fn request(&self) -> &Request {
-        match self.handshake.request() {
-            Some(request) => request,
-            None => unreachable_request(),
-        }
+        &self.request
     }
 
     /// The transport.
     pub fn get_ref(&self) -> &I {
-        &self.io
+        &self.exchange.io
     }
 
     /// Accepts the request and gives the WebSocket.
@@ -100,18 +152,26 @@ impl<I: Io> Incoming<I> {
     ///
     /// Dropping the future closes the transport.
     pub async fn accept(
-        mut self,
+        self,
         response: &Response,
         config: impl Into<Arc<Config>>,
     ) -> Result<(WebSocket<I>, Accepted), HandshakeError<I::Error>> {
-        self.handshake.accept(response)?;
-        poll_fn(|cx| self.poll_write(cx)).await?;
-        let connection = Connection::new(Role::Server, config, self.io.now());
-        let websocket = WebSocket::from_parts(Parts::new(self.io, connection, self.unread));
-        match self.handshake.into_head() {
-            Some(head) => Ok((websocket, head)),
-            None => Err(HandshakeError::WriteZero),
-        }
+        let mut exchange = self.exchange;
+        exchange.machine.accept(response)?;
+        poll_fn(|cx| exchange.poll_written(cx)).await?;
+        let Exchange {
+            io,
+            machine,
+            unread,
+            ..
+        } = exchange;
+        // Only a handshake that ran out of time has not accepted by now.
+        let accepted = machine
+            .into_head()
+            .ok_or(HandshakeError::Lost(Lost::Timeout))?;
+        let connection = Connection::new(Role::Server, config, io.now());
+        let websocket = WebSocket::from_parts(Parts::new(io, connection, unread));
+        Ok((websocket, accepted))
     }
 
     /// Refuses the request, and closes the transport.
@@ -123,16 +183,205 @@ impl<I: Io> Incoming<I> {
     /// # Cancel safety
     ///
     /// Dropping the future closes the transport.
-    pub async fn reject(mut self, rejection: &Rejection) -> Result<(), HandshakeError<I::Error>> {
-        self.handshake.reject(rejection)?;
-        self.finish().await
-    }
-
-    /// Writes the answer and ends the output.
-    async fn finish(&mut self) -> Result<(), HandshakeError<I::Error>> {
-        poll_fn(|cx| self.poll_write(cx)).await?;
-        poll_fn(|cx| self.io.poll_shutdown(cx))
-            .await
-            .map_err(HandshakeError::Io)
+    pub async fn reject(self, rejection: &Rejection) -> Result<(), HandshakeError<I::Error>> {
+        let mut exchange = self.exchange;
+        exchange.machine.reject(rejection)?;
+        exchange.finish().await
     }
 }
+
+/// The verbs that both handshakes have.
+trait Machine {
+    type Event;
+
+    fn handle_input<'i>(&mut self, now: Instant, input: &'i mut [u8]) -> Progress<'i, Self::Event>;
+    fn handle_eof(&mut self, now: Instant) -> Option<Self::Event>;
+    fn handle_timeout(&mut self, now: Instant) -> Option<Self::Event>;
+    fn poll_timeout(&self) -> Option<Instant>;
+    fn poll_transmit<'a>(&'a mut self, out: &mut [&'a [u8]; SLICES]) -> usize;
+    fn advance_transmit(&mut self, n: usize);
+}
+
+/// A handshake over its transport.
+#[derive(Debug)]
+struct Exchange<I, M> {
+    io: I,
+    machine: M,
+    /// Input that was read and belongs to the connection.
+    unread: Vec<u8>,
+    /// Written, but perhaps held back by the transport.
+    unflushed: bool,
+}
+
+impl<I: Io, M: Machine> Exchange<I, M> {
+    fn new(io: I, machine: M) -> Self {
+        Self {
+            io,
+            machine,
+            unread: Vec::new(),
+            unflushed: false,
+        }
+    }
+
+    /// Writes what is queued, and reads until there is an event.
+    fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<M::Event, HandshakeError<I::Error>>> {
+        loop {
+            let event = match self.poll_write(cx)? {
+                Poll::Ready(()) => self.poll_read(cx)?,
+                Poll::Pending => Poll::Pending,
+            };
+            let event = match event {
+                Poll::Ready(event) => event,
+                Poll::Pending => ready!(self.poll_due(cx)),
+            };
+            if let Some(event) = event {
+                return Poll::Ready(Ok(event));
+            }
+        }
+    }
+
+    /// Writes what is queued, and gives up when its time is over.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HandshakeError<I::Error>>> {
+        while self.poll_write(cx)?.is_pending() {
+            if ready!(self.poll_due(cx)).is_some() {
+                return Poll::Ready(Err(HandshakeError::Lost(Lost::Timeout)));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One read. Ready without an event if more has to come.
+    #[allow(clippy::type_complexity, reason = "a poll inside a result, for `?`")]
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<Poll<Option<M::Event>>, HandshakeError<I::Error>> {
+        let mut buffers = scratch::take();
+        let read = self.io.poll_read(cx, &mut buffers.read);
+        let now = self.io.now();
+        let event = match read {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(Err(error)) => Err(HandshakeError::Io(error)),
+            Poll::Ready(Ok(0)) => Ok(Poll::Ready(self.machine.handle_eof(now))),
+            Poll::Ready(Ok(n)) => {
+                let input = buffers.read.get_mut(..n).unwrap_or_default();
+                let Progress { event, rest } = self.machine.handle_input(now, input);
+                self.unread.extend_from_slice(rest);
+                Ok(Poll::Ready(event))
+            }
+        };
+        scratch::give_back(buffers);
+        event
+    }
+
+    /// Writes until nothing waits. Pending if the transport takes no more.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, HandshakeError<I::Error>> {
+        loop {
+            let mut slices = [&[][..]; SLICES];
+            let n = self.machine.poll_transmit(&mut slices);
+            let Some(slices) = slices.get(..n).filter(|slices| !slices.is_empty()) else {
+                break;
+            };
+            match self.io.poll_write(cx, slices) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Err(error)) => return Err(HandshakeError::Io(error)),
+                Poll::Ready(Ok(0)) => return Err(HandshakeError::WriteZero),
+                Poll::Ready(Ok(n)) => self.machine.advance_transmit(n),
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            match self.io.poll_flush(cx) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Err(error)) => return Err(HandshakeError::Io(error)),
+                Poll::Ready(Ok(())) => self.unflushed = false,
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Waits for the deadline.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Option<M::Event>> {
+        let Some(at) = self.machine.poll_timeout() else {
+            return Poll::Pending;
+        };
+        ready!(self.io.poll_deadline(cx, at));
+        Poll::Ready(self.machine.handle_timeout(self.io.now()))
+    }
+
+    /// Writes the answer, ends the output, and lets the peer read it.
+    async fn finish(&mut self) -> Result<(), HandshakeError<I::Error>> {
+        poll_fn(|cx| self.poll_written(cx)).await?;
+        let ended = poll_fn(|cx| self.io.poll_shutdown(cx)).await;
+        ended.map_err(HandshakeError::Io)?;
+        let until = self.io.now().after(LINGER);
+        let mut left = LINGER_BYTES;
+        poll_fn(|cx| self.poll_linger(cx, until, &mut left)).await;
+        Ok(())
+    }
+
+    /// Discards what still arrives, to the end of input: closing a socket with
+    /// unread input would reset it, and the peer might lose the answer.
+    fn poll_linger(&mut self, cx: &mut Context<'_>, until: Instant, left: &mut usize) -> Poll<()> {
+        let mut buffers = scratch::take();
+        let poll = loop {
+            match self.io.poll_read(cx, &mut buffers.read) {
+                Poll::Ready(Ok(n)) if n > 0 && n < *left => *left -= n,
+                Poll::Ready(_) => break Poll::Ready(()),
+                Poll::Pending if self.io.poll_deadline(cx, until).is_pending() => {
+                    break Poll::Pending;
+                }
+                Poll::Pending if self.io.now() >= until => break Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        };
+        scratch::give_back(buffers);
+        poll
+    }
+}
+
+/// How long, and for how much, a refused client is listened to after the answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+macro_rules! machine {
+    ($handshake:ty, $event:ty) => {
+        impl Machine for $handshake {
+            type Event = $event;
+
+            fn handle_input<'i>(
+                &mut self,
+                now: Instant,
+                input: &'i mut [u8],
+            ) -> Progress<'i, Self::Event> {
+                self.handle_input(now, input)
+            }
+
+            fn handle_eof(&mut self, now: Instant) -> Option<Self::Event> {
+                self.handle_eof(now)
+            }
+
+            fn handle_timeout(&mut self, now: Instant) -> Option<Self::Event> {
+                self.handle_timeout(now)
+            }
+
+            fn poll_timeout(&self) -> Option<Instant> {
+                self.poll_timeout()
+            }
+
+            fn poll_transmit<'a>(&'a mut self, out: &mut [&'a [u8]; SLICES]) -> usize {
+                self.poll_transmit(out)
+            }
+
+            fn advance_transmit(&mut self, n: usize) {
+                self.advance_transmit(n);
+            }
+        }
+    };
+}
+
+machine!(ServerHandshake, ServerEvent);
+machine!(ClientHandshake, ClientEvent);

@@ -18,7 +18,9 @@ use core::task::{Context, Poll, ready};
 
 use super::scratch::{self, Scratch};
 use super::{Error, Io};
-use crate::websocket::{CloseCode, Connection, Event, Message, Reason, SLICES, SendError};
+use crate::websocket::{
+    Chunk, CloseCode, Connection, Event, Message, Reason, Receive, SLICES, SendError,
+};
 use crate::{Instant, Progress};
 
 /// A transport, a connection, and what is neither read nor written yet.
@@ -167,7 +169,7 @@ impl<I: Io> Pump<I> {
             }
             if handled.get() >= FAIR {
                 cx.waker().wake_by_ref();
-                self.poll_write(cx)?;
+                let _ = self.poll_write(cx)?;
                 return Poll::Pending;
             }
         }
@@ -331,15 +333,11 @@ impl<I: Io> Pump<I> {
     }
 
     /// Writes until nothing waits. Pending if the transport takes no more.
-    pub(super) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Result<Poll<()>, Error<I::Error>> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error<I::Error>> {
         while self.connection.has_output() && self.output == Output::Open {
             let mut slices = [&[][..]; SLICES];
             let n = self.connection.poll_transmit(&mut slices);
-            let Poll::Ready(n) = self.io.poll_write(cx, slices.get(..n).unwrap_or_default())
-            else {
+            let Poll::Ready(n) = self.io.poll_write(cx, slices.get(..n).unwrap_or_default()) else {
                 return Ok(Poll::Pending);
             };
             match n {
@@ -426,17 +424,45 @@ impl<I: Io> Pump<I> {
         })
     }
 
+    /// Writes, and minds the deadlines of writing and closing. Does not read.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Error<I::Error>> {
+        while !self.is_done() {
+            let _ = self.poll_write(cx)?;
+            if self.poll_idle(cx, self.io.now(), Wait::Write).is_pending() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The next whole message, with storage of its own.
-    #[allow(clippy::type_complexity, reason = "what a stream of results is")]
     pub(super) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Message<'static>, Error<I::Error>>>> {
-        let next = self.poll_events(cx, |_, event| match event {
+    ) -> Poll<Result<Option<Message<'static>>, Error<I::Error>>> {
+        self.connection.set_receive(Receive::Messages);
+        self.poll_events(cx, |_, event| match event {
             Event::Message(message) => ControlFlow::Break(message.into_owned()),
             _ => ControlFlow::Continue(()),
-        });
-        next.map(Result::transpose)
+        })
+    }
+
+    /// The next chunk of a message, with storage of its own.
+    pub(super) fn poll_next_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Chunk<'static>>, Error<I::Error>>> {
+        self.connection.set_receive(Receive::Chunks);
+        self.poll_events(cx, |_, event| match event {
+            Event::Chunk(chunk) => ControlFlow::Break(chunk.into_owned()),
+            Event::Message(message) => ControlFlow::Break(Chunk {
+                kind: message.kind(),
+                first: true,
+                last: true,
+                bytes: message.into_owned().into_bytes(),
+            }),
+            _ => ControlFlow::Continue(()),
+        })
     }
 
     /// Goes on until the transport can be dropped; what still arrives is discarded.
@@ -448,6 +474,11 @@ impl<I: Io> Pump<I> {
     /// Whether the end has been reported.
     pub(super) fn is_over(&self) -> bool {
         self.ended == Ended::Reported
+    }
+
+    /// Whether anything is queued, or perhaps held back by the transport.
+    pub(super) fn has_output(&self) -> bool {
+        self.connection.has_output() || self.unflushed
     }
 
     /// Whether there is nothing to write to any more.

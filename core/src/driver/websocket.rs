@@ -9,9 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use super::pump::Pump;
 use super::{Error, Io};
-use crate::websocket::{
-    Chunk, CloseCode, Connection, Event, Kind, Message, Reason, Receive, SendError,
-};
+use crate::websocket::{Chunk, CloseCode, Connection, Event, Kind, Message, Reason, SendError};
 
 /// A WebSocket: a [`Connection`] driven over an [`Io`].
 ///
@@ -309,10 +307,7 @@ impl<I: Io> WebSocket<I> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Message<'static>, Error<I::Error>>>> {
-        if self.0.connection.receive() == Receive::Chunks {
-            self.0.connection.set_receive(Receive::Messages);
-        }
-        self.0.poll_next(cx)
+        self.0.poll_next(cx).map(Result::transpose)
     }
 
     /// [`next_chunk`](Self::next_chunk), as a poll.
@@ -321,18 +316,7 @@ impl<I: Io> WebSocket<I> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Chunk<'static>, Error<I::Error>>>> {
-        self.0.connection.set_receive(Receive::Chunks);
-        let next = self.0.poll_events(cx, |_, event| match event {
-            Event::Chunk(chunk) => ControlFlow::Break(chunk.into_owned()),
-            Event::Message(message) => ControlFlow::Break(Chunk {
-                kind: message.kind(),
-                first: true,
-                last: true,
-                bytes: message.into_owned().into_bytes(),
-            }),
-            _ => ControlFlow::Continue(()),
-        });
-        next.map(Result::transpose)
+        self.0.poll_next_chunk(cx).map(Result::transpose)
     }
 
     /// Ready when a message would be accepted. Does not read.

@@ -121,4 +121,4 @@ impl<'i> CloseFrame<'i> {
 }
 
 /// The most bytes a close reason can have.
-pub(super) const MAX_REASON: usize = MAX_CONTROL - 2;
+pub const MAX_REASON: usize = MAX_CONTROL - 2;

@@ -429,6 +429,11 @@ impl Connection {
         self.state = State::Finished;
     }
 
+    /// Whether no message in parts is unfinished.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.sending == Sending::Whole
+    }
+
     /// Whether anything waits to be written.
     pub fn has_output(&self) -> bool {
         !self.outbox.is_empty()

@@ -20,7 +20,7 @@ mod message;
 mod opcode;
 mod state;
 
-pub use self::close::{CloseCode, CloseFrame};
+pub use self::close::{CloseCode, CloseFrame, MAX_REASON};
 pub use self::config::{Config, Keepalive, MaskSource, Receive, Role};
 pub use self::connection::{Connection, Stats};
 pub use self::error::{SendError, Timer, Violation};
