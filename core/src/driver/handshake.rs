@@ -127,7 +127,9 @@ impl<I: Io> Incoming<I> {
             (ServerEvent::Request, None) => HandshakeError::Lost(Lost::Eof),
         };
         // The answer that the handshake queued; there may be nobody to take it.
-        let _ = exchange.finish().await;
+        if exchange.finish().await.is_ok() && matches!(error, HandshakeError::Request(_)) {
+            exchange.linger().await;
+        }
         Err(error)
     }
 
@@ -186,7 +188,9 @@ impl<I: Io> Incoming<I> {
     pub async fn reject(self, rejection: &Rejection) -> Result<(), HandshakeError<I::Error>> {
         let mut exchange = self.exchange;
         exchange.machine.reject(rejection)?;
-        exchange.finish().await
+        exchange.finish().await?;
+        exchange.linger().await;
+        Ok(())
     }
 }
 
@@ -312,19 +316,21 @@ impl<I: Io, M: Machine> Exchange<I, M> {
         Poll::Ready(self.machine.handle_timeout(self.io.now()))
     }
 
-    /// Writes the answer, ends the output, and lets the peer read it.
+    /// Writes the answer and ends the output.
     async fn finish(&mut self) -> Result<(), HandshakeError<I::Error>> {
         poll_fn(|cx| self.poll_written(cx)).await?;
         let ended = poll_fn(|cx| self.io.poll_shutdown(cx)).await;
-        ended.map_err(HandshakeError::Io)?;
-        let until = self.io.now().after(LINGER);
-        let mut left = LINGER_BYTES;
-        poll_fn(|cx| self.poll_linger(cx, until, &mut left)).await;
-        Ok(())
+        ended.map_err(HandshakeError::Io)
     }
 
     /// Discards what still arrives, to the end of input: closing a socket with
     /// unread input would reset it, and the peer might lose the answer.
+    async fn linger(&mut self) {
+        let until = self.io.now().after(LINGER);
+        let mut left = LINGER_BYTES;
+        poll_fn(|cx| self.poll_linger(cx, until, &mut left)).await;
+    }
+
     fn poll_linger(&mut self, cx: &mut Context<'_>, until: Instant, left: &mut usize) -> Poll<()> {
         let mut buffers = scratch::take();
         let poll = loop {
