@@ -23,6 +23,7 @@ use sockeye::websocket::{
     CloseCode, CloseFrame, Config, Event, Keepalive, Message, Reason, Receive, Timer, Violation,
 };
 
+use crate::cuts::{Cut, cuts};
 use crate::hex::{self, hex};
 use crate::trace::{self, Side, Trace};
 
@@ -135,6 +136,62 @@ impl Vector {
         }
     }
 }
+
+/// Runs a vector on a bare connection, under every cut.
+///
+/// # Panics
+///
+/// If what comes is not what the vector expects.
+pub fn check_connection(vector: &Vector) {
+    for cut in cuts(vector.input.len()) {
+        let chunks = cut.chunks(&vector.input);
+        let trace = trace::run(vector.role, &vector.config(), chunks, vector.eof);
+        vector.check(&trace, &cut);
+        if cut == Cut::Bytes && vector.decided_at.is_some() {
+            assert_eq!(trace.decided_at, vector.decided_at, "{}", vector.name());
+        }
+    }
+}
+
+/// A test for each rule of a table, named by the rule, and one that no rule was
+/// forgotten: `rows! { "close", check_connection: k01 k03 k04 }`.
+#[macro_export]
+macro_rules! rows {
+    ($table:literal, $check:path: $($row:ident)*) => {
+        $(
+            #[test]
+            fn $row() {
+                let vectors = $crate::vectors::rows($table, stringify!($row));
+                assert!(!vectors.is_empty());
+                vectors.iter().for_each($check);
+            }
+        )*
+
+        #[test]
+        fn every_rule_of_the_table_has_a_test() {
+            let tested = [$(stringify!($row)),*];
+            for vector in $crate::vectors::load::<$crate::vectors::Vector>($table) {
+                let id = vector.id.to_lowercase();
+                assert!(tested.contains(&id.as_str()), "{id}");
+            }
+        }
+    };
+}
+
+/// The vectors of one rule, whose name may be written in small letters.
+pub fn rows(table: &str, id: &str) -> Vec<Vector> {
+    let mut vectors = load::<Vector>(table);
+    vectors.retain(|vector| vector.id.eq_ignore_ascii_case(id));
+    vectors
+}
+
+/// The vectors of open connections, of all tables.
+pub fn all() -> Vec<Vector> {
+    TABLES.into_iter().flat_map(load).collect()
+}
+
+/// The tables whose rows are [`Vector`]s.
+pub const TABLES: [&str; 3] = ["frame", "message", "close"];
 
 /// The rows of `data/<table>.toml`.
 ///
