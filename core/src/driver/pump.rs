@@ -182,7 +182,7 @@ impl<I: Io> Pump<I> {
         now: Instant,
         handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Result<Option<T>, Error<I::Error>> {
-        if self.unread.is_empty() {
+        if self.unread.is_empty() && !self.connection.has_event() {
             return Ok(None);
         }
         let mut unread = core::mem::take(&mut self.unread);
@@ -204,7 +204,7 @@ impl<I: Io> Pump<I> {
         mut input: &mut [u8],
         handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Result<Fed<T>, Error<I::Error>> {
-        while !input.is_empty() {
+        while !input.is_empty() || self.connection.has_event() {
             let Progress { event, rest } = self.connection.handle_input(now, input);
             input = rest;
             match event {

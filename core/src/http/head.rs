@@ -407,10 +407,10 @@ fn line_end_or(byte: u8, error: HeadError) -> HeadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use alloc::format;
     use alloc::string::String;
     use alloc::vec;
+    use proptest::prelude::*;
 
     const LIMITS: HeadLimits = HeadLimits {
         line: 64,

@@ -39,6 +39,8 @@ enum Body {
         utf8: Utf8,
         first: bool,
     },
+    /// A text in chunks that is not UTF-8 behind what was handed over.
+    Broken,
 }
 
 impl Assembly {
@@ -47,12 +49,18 @@ impl Assembly {
         !matches!(self.body, Body::None)
     }
 
+    /// Whether the open message can only end in a violation, and all before it
+    /// was handed over.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.body, Body::Broken)
+    }
+
     /// How the open message is handed over.
     pub(super) fn receive(&self) -> Option<Receive> {
         match self.body {
             Body::None => None,
             Body::Text { .. } | Body::Binary { .. } => Some(Receive::Messages),
-            Body::Chunks { .. } => Some(Receive::Chunks),
+            Body::Chunks { .. } | Body::Broken => Some(Receive::Chunks),
         }
     }
 
@@ -88,21 +96,27 @@ impl Assembly {
         let whole = piece.whole && self.fragments == 1;
         let last = piece.end == End::Message;
         match &mut self.body {
-            Body::None => return Ok(None),
+            Body::None | Body::Broken => return Ok(None),
             Body::Chunks { kind, utf8, first } => {
-                if *kind == Kind::Text {
-                    check(utf8, piece.bytes, last)?;
-                }
-                if piece.bytes.is_empty() && !last {
-                    return Ok(None);
+                let (bytes, sound) = match kind {
+                    Kind::Text => possible(utf8, piece.bytes, last),
+                    Kind::Binary => (piece.bytes, true),
+                };
+                match (bytes.is_empty(), sound) {
+                    (true, false) => return Err(Violation::InvalidUtf8),
+                    (true, true) if !last => return Ok(None),
+                    _ => {}
                 }
                 let chunk = Chunk {
                     kind: *kind,
                     first: core::mem::take(first),
-                    last,
-                    bytes: Cow::Borrowed(piece.bytes),
+                    last: last && sound,
+                    bytes: Cow::Borrowed(bytes),
                 };
-                self.end_if(last);
+                match sound {
+                    true => self.end_if(last),
+                    false => self.body = Body::Broken,
+                }
                 return Ok(Some(Event::Chunk(chunk)));
             }
             Body::Text { .. } if whole => {
@@ -179,7 +193,7 @@ impl Assembly {
                 bytes.truncate(filled);
                 Message::Binary(Cow::Owned(bytes))
             }
-            Body::None | Body::Chunks { .. } => Message::Binary(Cow::Borrowed(&[])),
+            _ => Message::Binary(Cow::Borrowed(&[])),
         }
     }
 
@@ -211,12 +225,14 @@ impl Body {
     }
 }
 
-fn check(utf8: &mut Utf8, bytes: &[u8], last: bool) -> Result<(), Violation> {
-    utf8.push(bytes).map_err(|_| Violation::InvalidUtf8)?;
-    if last && !utf8.is_complete() {
-        return Err(Violation::InvalidUtf8);
+/// The part of a text's next `bytes` that valid text can have at its place, and
+/// whether that is all of them. Handing it over before the violation makes it
+/// unobservable where the input was cut.
+fn possible<'i>(utf8: &mut Utf8, bytes: &'i [u8], last: bool) -> (&'i [u8], bool) {
+    match utf8.push(bytes) {
+        Ok(_) => (bytes, !last || utf8.is_complete()),
+        Err(invalid) => (bytes.get(..invalid.at).unwrap_or_default(), false),
     }
-    Ok(())
 }
 
 /// Stores `piece` at `filled`, in the room for direct reads as far as it goes.

@@ -198,9 +198,11 @@ impl Connection {
 
     /// The transport has no more input. Calling again changes nothing.
     pub fn handle_eof(&mut self, now: Instant) -> Option<Event<'static>> {
-        self.state
-            .end_of_input()
-            .then(|| self.end(now, Reason::Eof, Ending::Write))
+        let news = self.state.end_of_input();
+        news.then(|| match self.has_event() {
+            true => self.violation(now, Violation::InvalidUtf8),
+            false => self.end(now, Reason::Eof, Ending::Write),
+        })
     }
 
     /// Time has come to `now`, and there is nothing to read.
@@ -424,6 +426,12 @@ impl Connection {
         self.outbox.queued() >= cork || self.outbox.is_urgent()
     }
 
+    /// Whether `handle_input` has an event to give without any input.
+    #[inline]
+    pub(crate) fn has_event(&self) -> bool {
+        self.assembly.is_broken()
+    }
+
     /// The transport cannot be written to any more.
     pub(crate) fn abandon(&mut self) {
         self.state = State::Finished;
@@ -559,6 +567,10 @@ impl Connection {
 
     /// The general path: input cut anywhere, fragments, control frames, chunks.
     fn steps<'i>(&mut self, now: Instant, mut input: &'i mut [u8]) -> Progress<'i, Event<'i>> {
+        if self.has_event() {
+            let event = self.violation(now, Violation::InvalidUtf8);
+            return Progress::event(event, &mut []);
+        }
         loop {
             let before = input.len();
             let (step, rest) = match self.decoder.step(input, &self.expect()) {
