@@ -3,8 +3,8 @@
 //! What the tests of every package have in common: the notation of bytes
 //! ([`hex`]), the tables of vectors ([`vectors`]), the chunkings of an input
 //! ([`cuts`]), a connection under a virtual clock ([`trace`]), a reader of
-//! frames that shares no code with the library ([`wire`]), and allocation
-//! counts ([`alloc`]).
+//! frames that shares no code with the library ([`wire`]), the opening handshake
+//! ([`handshake`]), and allocation counts ([`alloc`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
 //! stream in memory, looks like this:
@@ -27,6 +27,7 @@
 
 pub mod alloc;
 pub mod cuts;
+pub mod handshake;
 pub mod hex;
 pub mod trace;
 pub mod vectors;
