@@ -144,9 +144,15 @@ impl Outbox {
         self.storage().share(header, payload);
     }
 
-    /// Fills a slot. False if its frame is half written and has to be finished.
-    pub(crate) fn control(&mut self, slot: Slot, parts: [&[u8]; 2]) -> bool {
-        self.storage().put(slot, parts)
+    /// Whether the frame in this slot is half written and has to be finished.
+    pub(crate) fn is_busy(&self, slot: Slot) -> bool {
+        let front = self.0.as_ref().map(|s| s.front);
+        matches!(front, Some(Front::Control(busy, _)) if busy == slot)
+    }
+
+    /// Fills a slot that is not [busy](Self::is_busy).
+    pub(crate) fn control(&mut self, slot: Slot, parts: [&[u8]; 2]) {
+        self.storage().put(slot, parts);
     }
 
     /// What to write next.
@@ -240,10 +246,7 @@ impl Storage {
         self.segments.push_back(Segment::Shared { header, payload });
     }
 
-    fn put(&mut self, slot: Slot, parts: [&[u8]; 2]) -> bool {
-        if matches!(self.front, Front::Control(busy, _) if busy == slot) {
-            return false;
-        }
+    fn put(&mut self, slot: Slot, parts: [&[u8]; 2]) {
         let frame = self.slot_mut(slot);
         let mut len = 0;
         for (slot, byte) in frame.bytes.iter_mut().zip(parts.into_iter().flatten()) {
@@ -251,7 +254,6 @@ impl Storage {
             len += 1;
         }
         frame.len = len;
-        true
     }
 
     fn slices<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {

@@ -29,6 +29,7 @@ pub mod alloc;
 pub mod cuts;
 pub mod handshake;
 pub mod hex;
+pub mod script;
 pub mod trace;
 pub mod vectors;
 pub mod wire;

@@ -875,6 +875,9 @@ impl Connection {
             Slot::Ping | Slot::Keepalive => Opcode::Ping,
             Slot::Close => Opcode::Close,
         };
+        if self.outbox.is_busy(slot) {
+            return Err(SendError::Full);
+        }
         let header = self.header(opcode, payload.len())?;
         let mut masked = [0; MAX_CONTROL];
         let masked = masked.get_mut(..payload.len()).unwrap_or_default();
@@ -883,12 +886,8 @@ impl Connection {
             Mask::new(key).apply(masked);
         }
         let mut bytes = [0; MAX_HEADER];
-        if !self
-            .outbox
-            .control(slot, [header.encode(&mut bytes), masked])
-        {
-            return Err(SendError::Full);
-        }
+        self.outbox
+            .control(slot, [header.encode(&mut bytes), masked]);
         self.stats.frames_out = self.stats.frames_out.wrapping_add(1);
         Ok(())
     }
