@@ -97,11 +97,10 @@ impl Message {
 
     fn bytes(&self, lines: &[&str]) -> Vec<u8> {
         let head = match &self.text {
-            Some(text) => expand(text),
-            None => self.lines(lines).join("\r\n") + "\r\n\r\n",
+            Some(text) => expand(text).into_bytes(),
+            None => head(self.lines(lines)),
         };
-        let head = expand(&self.before) + &head;
-        [head.as_bytes(), &self.after].concat()
+        [expand(&self.before).as_bytes(), &head, &self.after].concat()
     }
 
     /// The start line and the fields, as a parser of heads would give them.
@@ -437,6 +436,17 @@ impl ClientVector {
             Err(violation) => assert_eq!(event, format!("Failed({violation:?})"), "{case}"),
         }
     }
+}
+
+/// The bytes of a head that consists of these lines.
+pub fn head<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        bytes.extend_from_slice(line.as_ref().as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
 }
 
 /// Gives `chunks` to a server that answers a request with `answer`, and takes

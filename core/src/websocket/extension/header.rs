@@ -85,7 +85,7 @@ impl<'h> Extension<'h> {
     }
 
     /// The parameters in the order in which they stand.
-    pub fn params(&self) -> impl Iterator<Item = Param<'h>> {
+    pub fn params(&self) -> impl Iterator<Item = Param<'h>> + use<'h> {
         let mut rest = self.params;
         core::iter::from_fn(move || {
             let tail = trim(rest).strip_prefix(b";")?;
