@@ -23,7 +23,7 @@ use core::future::poll_fn;
 use core::ops::ControlFlow;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::Wake;
+use alloc::task::Wake;
 
 use super::pump::Pump;
 use super::{Error, Io, WebSocket};
