@@ -13,7 +13,7 @@ use core::time::Duration;
 use super::assembly::Assembly;
 use super::close::MAX_REASON;
 use super::decoder::{Decoder, Piece, Step};
-use super::frame::{Expect, Header, MAX_CONTROL, MAX_HEADER};
+use super::frame::{Expect, Header, MAX_CONTROL, MAX_HEADER, Whole};
 use super::liveness::{Due, Liveness};
 use super::state::{Ending, State};
 use super::{
@@ -496,43 +496,31 @@ impl Connection {
         input: &'i mut [u8],
     ) -> Result<Progress<'i, Event<'i>>, &'i mut [u8]> {
         let idle = self.decoder.is_at_border() && !self.assembly.is_open();
-        let [first @ (0x81 | 0x82), second, ..] = *input else {
+        if !idle || self.receive != Receive::Messages {
+            return Err(input);
+        }
+        let masked = matches!(self.role, Role::Server);
+        let Some(Whole {
+            text,
+            start,
+            len,
+            mask,
+        }) = Whole::decode(input, masked)
+        else {
             return Err(input);
         };
-        let short = usize::from(second & 0x7f);
-        let (len, key_at) = match *input {
-            [_, _, high, low, ..] if short == 126 => {
-                (usize::from(u16::from_be_bytes([high, low])), 4)
-            }
-            _ => (short, 2),
-        };
-        let canonical = (short < 126 && key_at == 2) || (len > 125 && key_at == 4);
-        let key = match (&self.role, second & 0x80 != 0) {
-            (Role::Server, true) => input.get(key_at..).and_then(|b| b.first_chunk::<4>()),
-            (Role::Client(_), false) => Some(&[0; 4]),
-            _ => None,
-        };
-        let Some(key) = key.copied() else {
-            return Err(input);
-        };
-        let start = if second & 0x80 != 0 {
-            key_at + 4
-        } else {
-            key_at
-        };
-        let plain = idle && canonical && self.receive == Receive::Messages;
-        if !plain || len > self.config.max_message || input.len() < start + len {
+        if len > self.config.max_message || input.len() < start + len {
             return Err(input);
         }
         let (frame, rest) = input.split_at_mut(start + len);
         let payload = frame.get_mut(start..).unwrap_or_default();
-        if second & 0x80 != 0 {
-            Mask::new(key).apply(payload);
+        if let Some(mut mask) = mask {
+            mask.apply(payload);
         }
         self.stats.frames_in = self.stats.frames_in.wrapping_add(1);
         self.stats.bytes_in = self.stats.bytes_in.wrapping_add((start + len) as u64);
         self.liveness.data(now);
-        let message = if first == 0x82 {
+        let message = if !text {
             Message::from(&*payload)
         } else if let Ok(text) = utf8::validate(payload) {
             Message::from(text)

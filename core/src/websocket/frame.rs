@@ -17,7 +17,7 @@
 //! rule is reported at the first byte that breaks it, so a header that comes in
 //! pieces fails at the same byte as one that comes whole.
 
-use super::{Opcode, Violation};
+use super::{Mask, Opcode, Violation};
 
 /// The most bytes a header can have.
 pub const MAX_HEADER: usize = 14;
@@ -174,6 +174,51 @@ impl Header {
     }
 }
 
+/// The header of a whole message of up to 65 535 bytes: what nearly every frame
+/// is. It breaks no rule, and [`Header::decode`] would say the same of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) text: bool,
+    /// Where the payload begins.
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) mask: Option<Mask>,
+}
+
+impl Whole {
+    /// Looks for such a header at the beginning of `bytes`. `None` says nothing
+    /// about what is there instead.
+    #[inline]
+    pub(super) fn decode(bytes: &[u8], masked: bool) -> Option<Self> {
+        let [first @ (0x81 | 0x82), second, high, low, _, _, ..] = *bytes else {
+            return None;
+        };
+        let (len, start) = match second ^ if masked { MASKED } else { 0 } {
+            len @ 0..=125 => (len.into(), 2),
+            126 => (u16::from_be_bytes([high, low]).into(), 4),
+            _ => return None,
+        };
+        if start == 4 && len <= 125 {
+            return None;
+        }
+        let whole = Self {
+            text: first == 0x81,
+            start,
+            len,
+            mask: None,
+        };
+        if !masked {
+            return Some(whole);
+        }
+        let key = bytes.get(start..)?.first_chunk()?;
+        Some(Self {
+            start: start + 4,
+            mask: Some(Mask::new(*key)),
+            ..whole
+        })
+    }
+}
+
 impl Expect {
     /// The rules of the first byte.
     fn opcode(&self, first: u8) -> Result<Opcode, Violation> {
@@ -234,3 +279,44 @@ const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const TOP_BIT: u64 = 1 << 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The short way to a header may give up, but says nothing else than the
+    /// general way, and knows every header that it is there for.
+    #[test]
+    fn whole_headers_are_read_the_same_both_ways() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for (first, second) in (0..=0xffff_u16).map(u16::to_be_bytes).map(|b| (b[0], b[1])) {
+            for extended in [0, 125, 126, 0xffff_u16].map(u16::to_be_bytes) {
+                for masked in [false, true] {
+                    let mut bytes = [0; 10];
+                    bytes[0] = first;
+                    bytes[1] = second;
+                    bytes[2..4].copy_from_slice(&extended);
+                    bytes[4..8].copy_from_slice(&key);
+                    if second & 0x7f < 126 {
+                        bytes[2..6].copy_from_slice(&key);
+                    }
+                    let expect = Expect {
+                        masked: Some(masked),
+                        rsv: 0,
+                        fragmented: Some(false),
+                        max_payload: 0xffff,
+                    };
+                    let slow = Header::decode(&bytes, &expect).ok().flatten();
+                    let slow = slow.filter(|(h, _)| h.fin && !h.opcode.is_control());
+                    let slow = slow.map(|(header, start)| Whole {
+                        text: header.opcode == Opcode::Text,
+                        start,
+                        len: header.len as usize,
+                        mask: header.mask.map(Mask::new),
+                    });
+                    assert_eq!(Whole::decode(&bytes, masked), slow, "{bytes:x?}");
+                }
+            }
+        }
+    }
+}
