@@ -16,6 +16,7 @@
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::task::Wake;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
@@ -23,7 +24,6 @@ use core::future::poll_fn;
 use core::ops::ControlFlow;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use alloc::task::Wake;
 
 use super::pump::Pump;
 use super::{Error, Io, WebSocket};

@@ -583,23 +583,6 @@ mod tests {
         panic!("the head is complete");
     }
 
-    /// httparse as a second opinion: what this module takes, it takes as well,
-    /// and finds the same parts.
-    fn assert_second_opinion(bytes: &[u8]) {
-        let mut fields = [httparse::EMPTY_HEADER; 8];
-        let mut parsed = httparse::Request::new(&mut fields);
-        let mut reader = Reader::request(LIMITS);
-        let Read::Complete(head, taken) = reader.read(bytes) else {
-            return;
-        };
-        assert_eq!(parsed.parse(bytes), Ok(httparse::Status::Complete(taken)));
-        assert_eq!(parsed.method, Some(head.method()));
-        assert_eq!(parsed.path, Some(head.target()));
-        let fields: vec::Vec<_> = head.fields().collect();
-        let expected: vec::Vec<_> = parsed.headers.iter().map(|f| (f.name, f.value)).collect();
-        assert_eq!(fields, expected);
-    }
-
     proptest! {
         #[test]
         fn h20_any_split_of_a_head_reads_the_same(
@@ -613,7 +596,6 @@ mod tests {
             cuts in prop::collection::vec(0_usize..200, 0..4),
         ) {
             let bytes = parts.concat().into_bytes();
-            assert_second_opinion(&bytes);
             let expected = read(Reader::request(LIMITS), &[&bytes]);
             let mut cuts: vec::Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
             cuts.push(bytes.len());

@@ -14,6 +14,9 @@ pub(crate) mod head;
 pub mod header;
 pub(crate) mod write;
 
+#[cfg(test)]
+mod second_opinion;
+
 pub(crate) use authority::Authority;
 pub use error::{FieldError, HeadError};
 pub use fields::Fields;
