@@ -1,18 +1,18 @@
 //! Streams of `futures-io` and timers of `async-io`, as the driver needs them.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+pub(crate) use std::time::Instant as Clock;
 
 use async_io::Timer as Sleep;
 pub(crate) use futures_io::{AsyncRead, AsyncWrite};
 use sockeye::Instant;
-use sockeye::driver::Io;
+use sockeye::driver::{Io, Member};
 use sockeye::websocket::SLICES;
 
-use crate::shutdown::Member;
 use crate::socket::Opening;
 use crate::trace::Trace;
 
@@ -27,15 +27,16 @@ pub struct Transport<S> {
     pub(crate) member: Option<Member>,
     pub(crate) trace: Trace,
     pub(crate) truncated: bool,
-    epoch: std::time::Instant,
-    timer: Option<Box<Timer>>,
+    epoch: Clock,
+    timer: Option<Timer>,
 }
 
 /// Made when it is first needed, and moved when it has fired or has to fire
 /// earlier: deadlines move later with every message.
 #[derive(Debug)]
 struct Timer {
-    sleep: Sleep,
+    sleep: Pin<Box<Sleep>>,
+    /// When it fires; `None` if it has.
     armed: Option<Instant>,
 }
 
@@ -48,7 +49,7 @@ impl<S> Transport<S> {
             member: None,
             trace: Trace::default(),
             truncated: false,
-            epoch: std::time::Instant::now(),
+            epoch: Clock::now(),
             timer: None,
         }
     }
@@ -88,24 +89,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let due = self.epoch + at.since(Instant::ZERO);
-        let timer = self.timer.get_or_insert_with(|| {
-            Box::new(Timer {
-                sleep: Sleep::at(due),
-                armed: Some(at),
-            })
+        let timer = self.timer.get_or_insert_with(|| Timer {
+            sleep: Box::pin(sleep_until(due)),
+            armed: Some(at),
         });
         if timer.armed.is_none_or(|armed| at < armed) {
-            timer.sleep.set_at(due);
+            reset(timer.sleep.as_mut(), due);
             timer.armed = Some(at);
         }
-        ready!(Pin::new(&mut timer.sleep).poll(cx));
+        ready!(timer.sleep.as_mut().poll(cx));
         timer.armed = None;
         Poll::Ready(())
     }
 
     fn poll_going_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.member {
-            Some(member) => member.poll_leaving(cx),
+            Some(member) => member.poll_dismissed(cx),
             None => Poll::Pending,
         }
     }
@@ -113,16 +112,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
 
 /// Waits.
 pub(crate) async fn sleep(duration: Duration) {
-    Sleep::after(duration).await;
+    // A time that no clock can show never comes.
+    match Clock::now().checked_add(duration) {
+        Some(at) => {
+            sleep_until(at).await;
+        }
+        None => pending().await,
+    }
 }
 
 /// What `work` gives, or `None` if that takes longer.
 pub(crate) async fn timeout<F: Future>(duration: Duration, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
-    let mut late = pin!(Sleep::after(duration));
+    let mut late = pin!(sleep(duration));
     poll_fn(|cx| match work.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => late.as_mut().poll(cx).map(|_| None),
+        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
     })
     .await
+}
+
+fn sleep_until(at: Clock) -> Sleep {
+    Sleep::at(at)
+}
+
+fn reset(mut sleep: Pin<&mut Sleep>, at: Clock) {
+    sleep.set_at(at);
 }

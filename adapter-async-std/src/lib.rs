@@ -87,7 +87,7 @@ mod io;
 mod keys;
 mod net;
 mod server;
-mod shutdown;
+
 mod socket;
 mod stream;
 mod trace;

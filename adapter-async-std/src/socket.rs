@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use sockeye::driver;
+use sockeye::driver::{self, Group};
 use sockeye::websocket::handshake::{Accepted, Request, ResponseHead};
 
 use crate::io::Transport;
@@ -118,10 +118,16 @@ impl<S> Transport<S> {
         self.truncated
     }
 
+    /// Makes the connection a member of `group`, and of no other: it is closed
+    /// with code 1001 when that is dismissed. This is how an application that
+    /// does not call [`Server::serve`](crate::Server::serve) shuts down.
+    pub fn join(&mut self, group: &Group) {
+        self.member = Some(group.join());
+    }
+
     pub(crate) fn opened(&mut self, head: Head) {
         self.opening.get_or_insert_default().head = head;
-        let protocol = self.protocol();
-        self.trace.opened(protocol);
+        self.trace.opened();
     }
 
     pub(crate) fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {

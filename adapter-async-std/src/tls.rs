@@ -3,7 +3,6 @@
 //! SNI is always sent, as RFC 6455 section 4.1 demands of a client, and ALPN
 //! always says `http/1.1`: the handshake is not one of HTTP/2.
 
-use std::io;
 use std::sync::Arc;
 
 use futures_rustls::{TlsAcceptor, TlsConnector};
@@ -11,7 +10,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::io::{AsyncRead, AsyncWrite};
-use crate::{ConnectError, MaybeTls};
+use crate::{ConnectError, HandshakeError, MaybeTls};
 
 const ALPN: &[u8] = b"http/1.1";
 
@@ -67,8 +66,9 @@ pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
 pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: Arc<ServerConfig>,
-) -> io::Result<MaybeTls<S>> {
-    let stream = TlsAcceptor::from(config).accept(stream).await?;
+) -> Result<MaybeTls<S>, HandshakeError> {
+    let accepted = TlsAcceptor::from(config).accept(stream).await;
+    let stream = accepted.map_err(HandshakeError::Io)?;
     Ok(MaybeTls::Tls(Box::new(stream.into())))
 }
 

@@ -1,8 +1,8 @@
 //! Connecting.
 
-#[cfg(not(feature = "rustls"))]
-use std::convert::Infallible;
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sockeye::driver;
 use sockeye::websocket::Config;
 use sockeye::websocket::handshake::{ClientRequest, Limits, RequestError, Url, UrlError};
 
-use crate::io::{AsyncRead, AsyncWrite, Transport, timeout};
+use crate::io::{AsyncRead, AsyncWrite, Clock, Transport, timeout};
 use crate::keys::{mask_keys, nonce};
 use crate::net::{self, TcpStream};
 use crate::socket::Head;
@@ -41,6 +41,7 @@ pub struct Connect {
     secure: bool,
     authority: String,
     request: ClientRequest,
+    limits: Limits,
     config: Arc<Config>,
     timeout: Duration,
     nodelay: bool,
@@ -62,6 +63,7 @@ impl Connect {
             secure: url.secure,
             authority: url.authority.to_owned(),
             request: ClientRequest::new(url.authority, &url.target)?,
+            limits: Limits::default(),
             config: Arc::default(),
             timeout: Duration::from_secs(30),
             nodelay: true,
@@ -100,9 +102,9 @@ impl Connect {
         Ok(self)
     }
 
-    /// Limits the response.
+    /// Limits the response, and the time for TLS and the handshake together.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.request = self.request.limits(limits);
+        self.limits = limits;
         self
     }
 
@@ -113,13 +115,14 @@ impl Connect {
     }
 
     /// How long everything together may take, from resolving the name to the
-    /// response: 30 s. The handshake itself has [`Limits::timeout`].
+    /// response: 30 s. Of these, TLS and the handshake have [`Limits::timeout`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Whether small messages are sent at once (`TCP_NODELAY`): yes.
+    /// Whether small messages are sent at once (`TCP_NODELAY`): yes. For other
+    /// options of TCP, pass a socket of your own to [`over_tls`](Self::over_tls).
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.nodelay = nodelay;
         self
@@ -146,27 +149,36 @@ impl Connect {
     pub async fn open(self) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
         let limit = self.timeout;
         let work = async {
-            let tls = self.tls_config()?;
+            if self.secure {
+                // Better known before anything is sent.
+                self.tls_config()?;
+            }
             let stream = net::dial(&self.host, self.port, self.nodelay).await?;
             let peer = net::peer_addr(&stream);
-            let stream = match tls {
-                None => MaybeTls::Plain(stream),
-                #[cfg(not(feature = "rustls"))]
-                Some(never) => match never {},
-                #[cfg(feature = "rustls")]
-                Some(config) => crate::tls::connect(stream, &self.host, config).await?,
-            };
-            self.shake_hands(Transport::new(stream).with_peer(peer))
-                .await
+            self.secure_over(stream, peer).await
         };
-        timeout(limit, work)
-            .await
-            .unwrap_or(Err(ConnectError::Timeout))
+        within(limit, work).await
     }
 
-    /// Shakes hands over a stream that is connected already: a Unix socket, a
-    /// proxy's tunnel, TLS of your own, a pipe in memory. It is taken as it is,
-    /// also with a `wss://` URL.
+    /// As [`open`](Self::open), over a stream that reaches the server already: a
+    /// socket with options of your own, or the tunnel of a proxy.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the stream.
+    pub async fn over_tls<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+    ) -> Result<WebSocket<MaybeTls<S>>, ConnectError> {
+        within(self.timeout, self.secure_over(stream, None)).await
+    }
+
+    /// Shakes hands over a stream as it is, also with a `wss://` URL: a Unix
+    /// socket, TLS of your own, a pipe in memory.
     ///
     /// # Errors
     ///
@@ -179,11 +191,22 @@ impl Connect {
         self,
         stream: S,
     ) -> Result<WebSocket<S>, ConnectError> {
-        let limit = self.timeout;
-        let work = self.shake_hands(Transport::new(stream));
-        timeout(limit, work)
-            .await
-            .unwrap_or(Err(ConnectError::Timeout))
+        within(self.timeout, self.shake_hands(Transport::new(stream))).await
+    }
+
+    async fn secure_over<S: AsyncRead + AsyncWrite + Unpin>(
+        mut self,
+        stream: S,
+        peer: Option<SocketAddr>,
+    ) -> Result<WebSocket<MaybeTls<S>>, ConnectError> {
+        let begin = Clock::now();
+        let stream = match self.secure {
+            true => within(self.limits.timeout, self.add_tls(stream)).await?,
+            false => MaybeTls::Plain(stream),
+        };
+        self.limits.timeout = self.limits.timeout.saturating_sub(begin.elapsed());
+        let transport = Transport::new(stream).with_peer(peer);
+        self.shake_hands(transport).await
     }
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
@@ -192,32 +215,48 @@ impl Connect {
     ) -> Result<WebSocket<S>, ConnectError> {
         let nonce = nonce().ok_or(ConnectError::Random)?;
         transport.trace = Trace::client(&self.authority);
-        let connected =
-            driver::connect(transport, self.request, nonce, mask_keys(), self.config).await;
+        let request = self.request.limits(self.limits);
+        let connected = driver::connect(transport, request, nonce, mask_keys(), self.config).await;
         let (mut websocket, response) = connected?;
         websocket.get_mut().opened(Head::Client(response));
         Ok(websocket)
     }
+}
 
-    /// The configuration of TLS, for `wss://`.
-    #[cfg(feature = "rustls")]
-    fn tls_config(&self) -> Result<Option<Arc<rustls::ClientConfig>>, ConnectError> {
-        match (self.secure, &self.tls) {
-            (false, _) => Ok(None),
-            (true, Some(config)) => Ok(Some(config.clone())),
-            (true, None) => crate::tls::default_config()
-                .map(Some)
-                .ok_or(ConnectError::NoTls),
-        }
+/// Where the URL says `wss`.
+#[cfg(feature = "rustls")]
+impl Connect {
+    fn tls_config(&self) -> Result<Arc<rustls::ClientConfig>, ConnectError> {
+        let config = self.tls.clone().or_else(crate::tls::default_config);
+        config.ok_or(ConnectError::NoTls)
     }
 
-    #[cfg(not(feature = "rustls"))]
-    fn tls_config(&self) -> Result<Option<Infallible>, ConnectError> {
-        match self.secure {
-            true => Err(ConnectError::NoTls),
-            false => Ok(None),
-        }
+    async fn add_tls<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<MaybeTls<S>, ConnectError> {
+        crate::tls::connect(stream, &self.host, self.tls_config()?).await
     }
+}
+
+/// Where the URL says `wss`, in vain.
+#[cfg(not(feature = "rustls"))]
+impl Connect {
+    fn tls_config(&self) -> Result<(), ConnectError> {
+        Err(ConnectError::NoTls)
+    }
+
+    async fn add_tls<S>(&self, _: S) -> Result<MaybeTls<S>, ConnectError> {
+        Err(ConnectError::NoTls)
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    let done = timeout(limit, work).await;
+    done.unwrap_or(Err(ConnectError::Timeout))
 }
 
 /// Why there is no connection.

@@ -1,19 +1,19 @@
 //! tokio's streams and timers, as the driver needs them.
 
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye::Instant;
-use sockeye::driver::Io;
+use sockeye::driver::{Io, Member};
 use sockeye::websocket::SLICES;
 use tokio::io::ReadBuf;
 pub(crate) use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Sleep;
+pub(crate) use tokio::time::Instant as Clock;
+use tokio::time::{Sleep, sleep_until};
 
-use crate::shutdown::Member;
 use crate::socket::Opening;
 use crate::trace::Trace;
 
@@ -28,7 +28,7 @@ pub struct Transport<S> {
     pub(crate) member: Option<Member>,
     pub(crate) trace: Trace,
     pub(crate) truncated: bool,
-    epoch: tokio::time::Instant,
+    epoch: Clock,
     timer: Option<Timer>,
 }
 
@@ -37,6 +37,7 @@ pub struct Transport<S> {
 #[derive(Debug)]
 struct Timer {
     sleep: Pin<Box<Sleep>>,
+    /// When it fires; `None` if it has.
     armed: Option<Instant>,
 }
 
@@ -49,7 +50,7 @@ impl<S> Transport<S> {
             member: None,
             trace: Trace::default(),
             truncated: false,
-            epoch: tokio::time::Instant::now(),
+            epoch: Clock::now(),
             timer: None,
         }
     }
@@ -91,11 +92,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let due = self.epoch + at.since(Instant::ZERO);
         let timer = self.timer.get_or_insert_with(|| Timer {
-            sleep: Box::pin(tokio::time::sleep_until(due)),
+            sleep: Box::pin(sleep_until(due)),
             armed: Some(at),
         });
         if timer.armed.is_none_or(|armed| at < armed) {
-            timer.sleep.as_mut().reset(due);
+            reset(timer.sleep.as_mut(), due);
             timer.armed = Some(at);
         }
         ready!(timer.sleep.as_mut().poll(cx));
@@ -105,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
 
     fn poll_going_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.member {
-            Some(member) => member.poll_leaving(cx),
+            Some(member) => member.poll_dismissed(cx),
             None => Poll::Pending,
         }
     }
@@ -113,10 +114,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
 
 /// Waits.
 pub(crate) async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    // A time that no clock can show never comes.
+    match Clock::now().checked_add(duration) {
+        Some(at) => {
+            sleep_until(at).await;
+        }
+        None => pending().await,
+    }
 }
 
 /// What `work` gives, or `None` if that takes longer.
 pub(crate) async fn timeout<F: Future>(duration: Duration, work: F) -> Option<F::Output> {
-    tokio::time::timeout(duration, pin!(work)).await.ok()
+    let mut work = pin!(work);
+    let mut late = pin!(sleep(duration));
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => late.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+fn reset(sleep: Pin<&mut Sleep>, at: Clock) {
+    sleep.reset(at);
 }

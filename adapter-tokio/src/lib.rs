@@ -85,7 +85,6 @@ mod io;
 mod keys;
 mod net;
 mod server;
-mod shutdown;
 mod socket;
 mod stream;
 mod trace;

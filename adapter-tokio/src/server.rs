@@ -2,21 +2,19 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sockeye::driver::Incoming;
+use sockeye::driver::{Group, Incoming, Member};
 use sockeye::websocket::Config;
 use sockeye::websocket::handshake::{Lost, Origins, Rejection, Request, Response, ServerOptions};
 
-use crate::io::{AsyncRead, AsyncWrite, Transport, sleep, timeout};
+use crate::io::{AsyncRead, AsyncWrite, Clock, Transport, sleep, timeout};
 use crate::net::Listener;
-use crate::shutdown::{Group, Member};
 use crate::socket::Head;
 use crate::trace::{self, Trace};
 use crate::{HandshakeError, MaybeTls, WebSocket};
@@ -115,6 +113,9 @@ impl Server {
     /// Accepts a WebSocket over a stream: TCP, a Unix socket, TLS of your own, a
     /// pipe in memory. [`tls`](Self::tls) plays no part.
     ///
+    /// To look at the request and wait for something before it is answered, use
+    /// [`Incoming`] over a [`Transport::new`].
+    ///
     /// # Errors
     ///
     /// A request that was refused has been answered when this returns.
@@ -126,8 +127,69 @@ impl Server {
         &self,
         stream: S,
     ) -> Result<WebSocket<S>, AcceptError> {
-        self.shake_hands(Transport::new(stream), self.options.clone())
-            .await
+        let mut transport = Transport::new(stream);
+        transport.trace = Trace::server(None);
+        self.shake_hands(transport, self.options.clone()).await
+    }
+
+    /// Accepts TLS over a stream, if [`tls`](Self::tls) was given, and then a
+    /// WebSocket; [`Limits::timeout`](crate::handshake::Limits::timeout) is for
+    /// both together. [`serve`](Self::serve) does this.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept); what TLS finds wrong is an
+    /// [`Io`](HandshakeError::Io) error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the stream.
+    pub async fn accept_tls<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<WebSocket<MaybeTls<S>>, AcceptError> {
+        let place = Place {
+            peer: None,
+            trace: Trace::server(None),
+            member: None,
+        };
+        self.open(stream, place).await
+    }
+
+    async fn open<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        place: Place,
+    ) -> Result<WebSocket<MaybeTls<S>>, AcceptError> {
+        let begin = Clock::now();
+        let limit = self.options.limits.timeout;
+        let secured = timeout(limit, self.secure(stream)).await;
+        let stream = secured.unwrap_or(Err(HandshakeError::Lost(Lost::Timeout)))?;
+        let mut options = self.options.clone();
+        if stream.is_tls() {
+            let rest = limit.saturating_sub(begin.elapsed());
+            Arc::make_mut(&mut options).limits.timeout = rest;
+        }
+        let mut transport = Transport::new(stream).with_peer(place.peer);
+        transport.trace = place.trace;
+        transport.member = place.member;
+        self.shake_hands(transport, options).await
+    }
+
+    #[cfg(feature = "rustls")]
+    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<MaybeTls<S>, HandshakeError> {
+        match &self.tls {
+            Some(config) => crate::tls::accept(stream, config.clone()).await,
+            None => Ok(MaybeTls::Plain(stream)),
+        }
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    async fn secure<S>(&self, stream: S) -> Result<MaybeTls<S>, HandshakeError> {
+        Ok(MaybeTls::Plain(stream))
     }
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
@@ -135,12 +197,9 @@ impl Server {
         mut transport: Transport<S>,
         options: Arc<ServerOptions>,
     ) -> Result<WebSocket<S>, AcceptError> {
-        // Until it is open, a shutdown is answered with 503.
         let member = transport.member.take();
         let incoming = Incoming::receive(transport, options).await?;
-        let leaving = member
-            .as_ref()
-            .is_some_and(|member| member.group().is_leaving());
+        let leaving = member.as_ref().is_some_and(|it| it.group().is_dismissed());
         let decision = match leaving {
             true => Err(Rejection::new(503)),
             false => self.decide_about(incoming.request()),
@@ -199,24 +258,25 @@ impl Server {
         H: Fn(WebSocket<MaybeTls<L::Stream>>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let group = Group::default();
-        let _drop_all = DropAll(group.clone());
-        let tasks = Arc::new(());
         let serving = Serving {
             server: self,
             handler,
-            group: group.clone(),
-            tasks: tasks.clone(),
+            tasks: Group::new(),
+            open: Group::new(),
         };
         serving.accept_until(&mut listener, shutdown).await;
-        group.leave();
+        serving.open.dismiss();
         // Requests that come now are answered, and need not be waited for.
         let drained = async {
-            timeout(self.drain, group.drained()).await;
+            let all = async {
+                serving.tasks.drained().await;
+                serving.open.drained().await;
+            };
+            timeout(self.drain, all).await;
         };
         serving.accept_until(&mut listener, drained).await;
         Served {
-            dropped: Arc::strong_count(&tasks) - 2,
+            dropped: serving.tasks.len(),
         }
     }
 }
@@ -239,22 +299,14 @@ pub struct Served {
     pub dropped: usize,
 }
 
-/// Drops what is left of the connections.
-struct DropAll(Group);
-
-impl Drop for DropAll {
-    fn drop(&mut self) {
-        self.0.drop_all();
-    }
-}
-
 /// One call of [`Server::serve`].
 struct Serving<'s, H> {
     server: &'s Server,
     handler: H,
-    group: Group,
-    /// A clone is with each task.
-    tasks: Arc<()>,
+    /// The tasks of the connections.
+    tasks: Group,
+    /// The connections.
+    open: Group,
 }
 
 impl<H> Serving<'_, H> {
@@ -271,20 +323,14 @@ impl<H> Serving<'_, H> {
                 None => return,
                 Some(Ok((stream, peer))) => {
                     pause = PAUSE;
-                    let server = self.server.clone();
+                    let trace = Trace::server(peer);
                     let place = Place {
                         peer,
-                        trace: Trace::server(peer),
-                        member: self.group.join(),
+                        trace: trace.clone(),
+                        member: Some(self.open.join()),
                     };
-                    let trace = place.trace.clone();
-                    let work = serve_one(server, stream, place, self.handler.clone());
-                    let running = self.tasks.clone();
-                    let member = self.group.join();
-                    L::spawn(async move {
-                        task(member, trace, work).await;
-                        drop(running);
-                    });
+                    let work = serve_one(self.server.clone(), stream, place, self.handler.clone());
+                    L::spawn(task(self.tasks.join(), trace, work));
                 }
                 Some(Err(error)) => {
                     trace::accept_failed(&error);
@@ -298,6 +344,13 @@ impl<H> Serving<'_, H> {
     }
 }
 
+impl<H> Drop for Serving<'_, H> {
+    /// Drops what is left of the connections.
+    fn drop(&mut self) {
+        self.tasks.dismiss();
+    }
+}
+
 const PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -305,7 +358,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 struct Place {
     peer: Option<SocketAddr>,
     trace: Trace,
-    member: Member,
+    member: Option<Member>,
 }
 
 /// The whole life of a connection.
@@ -319,47 +372,6 @@ where
     match server.open(stream, place).await {
         Ok(websocket) => handler(websocket).await,
         Err(error) => trace.refused(&error),
-    }
-}
-
-impl Server {
-    /// TLS, where it is served, and the handshake, under one deadline.
-    async fn open<S: AsyncRead + AsyncWrite + Unpin>(
-        &self,
-        stream: S,
-        place: Place,
-    ) -> Result<WebSocket<MaybeTls<S>>, AcceptError> {
-        let begin = Instant::now();
-        let limit = self.options.limits.timeout;
-        let stream = match timeout(limit, self.secure(stream)).await {
-            None => return Err(HandshakeError::Lost(Lost::Timeout).into()),
-            Some(secured) => secured.map_err(HandshakeError::Io)?,
-        };
-        let mut options = self.options.clone();
-        if stream.is_tls() {
-            let rest = limit.saturating_sub(begin.elapsed());
-            Arc::make_mut(&mut options).limits.timeout = rest;
-        }
-        let mut transport = Transport::new(stream).with_peer(place.peer);
-        transport.trace = place.trace;
-        transport.member = Some(place.member);
-        self.shake_hands(transport, options).await
-    }
-
-    #[cfg(feature = "rustls")]
-    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
-        &self,
-        stream: S,
-    ) -> io::Result<MaybeTls<S>> {
-        match &self.tls {
-            Some(config) => crate::tls::accept(stream, config.clone()).await,
-            None => Ok(MaybeTls::Plain(stream)),
-        }
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    async fn secure<S>(&self, stream: S) -> io::Result<MaybeTls<S>> {
-        Ok(MaybeTls::Plain(stream))
     }
 }
 
@@ -380,7 +392,7 @@ async fn task(mut member: Member, trace: Trace, work: impl Future<Output = ()>) 
     let work = trace.instrument(work);
     let mut work = pin!(work);
     poll_fn(|cx| {
-        if member.poll_dropping(cx).is_ready() {
+        if member.poll_dismissed(cx).is_ready() {
             return Poll::Ready(());
         }
         // What a panic leaves behind is dropped with `work`, and seen by nobody.

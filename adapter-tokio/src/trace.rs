@@ -29,9 +29,9 @@ impl Trace {
         tracing::Instrument::instrument(work, span)
     }
 
-    pub(crate) fn opened(&self, protocol: Option<&str>) {
+    pub(crate) fn opened(&self) {
         if let Some(span) = &self.span {
-            tracing::debug!(parent: span, protocol, "open");
+            tracing::debug!(parent: span, "open");
         }
     }
 
@@ -79,7 +79,7 @@ impl Trace {
         work
     }
 
-    pub(crate) fn opened(&self, _: Option<&str>) {}
+    pub(crate) fn opened(&self) {}
 
     pub(crate) fn read(&self, _: &io::Result<usize>) {}
 

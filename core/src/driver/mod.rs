@@ -14,6 +14,8 @@
 mod error;
 #[cfg(feature = "futures")]
 mod futures;
+#[cfg(feature = "std")]
+mod group;
 mod handshake;
 mod io;
 mod pump;
@@ -23,6 +25,8 @@ mod split;
 mod websocket;
 
 pub use self::error::{Error, HandshakeError};
+#[cfg(feature = "std")]
+pub use self::group::{Group, Member};
 pub use self::handshake::{Incoming, accept, connect};
 pub use self::io::Io;
 #[cfg(feature = "std")]
