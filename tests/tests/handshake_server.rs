@@ -88,6 +88,42 @@ fn h01_an_answer_to_head_has_no_content() {
 }
 
 #[test]
+fn a_path_that_is_not_served_is_not_found() {
+    let mut options = ServerOptions::new(Origins::Any);
+    options.paths = vec!["/ws".into(), "/".into()];
+    for (target, event) in [
+        ("/ws", "Request"),
+        ("/ws?a", "Request"),
+        ("http://h/ws", "Request"),
+        ("http://h", "Request"),
+        ("/?ws", "Request"),
+        ("/ws/", "Failed(NotFound)"),
+        ("/WS", "Failed(NotFound)"),
+        ("/%77s", "Failed(NotFound)"),
+        ("//ws", "Failed(NotFound)"),
+        ("*", "Failed(Target)"),
+    ] {
+        let mut handshake = ServerHandshake::new(options.clone(), Instant::ZERO);
+        let start = format!("GET {target} HTTP/1.1");
+        let input = head([start.as_str()].iter().chain(&REQUEST[1..]));
+        let outcome = give(&mut handshake, &input);
+        assert_eq!(outcome.events, [event], "{target}");
+    }
+    // Nor is it found by those who ask for no WebSocket.
+    for (lines, status) in [
+        (&["GET /other HTTP/1.1", "Host: h"][..], 404),
+        (&["GET /other HTTP/1.1"], 400),
+        (&["GET /ws HTTP/1.1", "Host: h"], 426),
+    ] {
+        let mut handshake = ServerHandshake::new(options.clone(), Instant::ZERO);
+        let outcome = give(&mut handshake, &head(lines));
+        let answer = only_answer(&outcome.output);
+        assert_eq!(answer.status, status);
+        answer.check_refusal();
+    }
+}
+
+#[test]
 fn h15_the_first_64_subprotocols_are_kept() {
     let names: Vec<_> = (0..2000).map(|n| format!("p{n}")).collect();
     let offer = format!("Sec-WebSocket-Protocol: {}", names.join(", "));

@@ -14,8 +14,8 @@ pub enum HeadError {
     /// The method is not a token (RFC 9112 section 3.1).
     #[error("the method is not a token")]
     Method,
-    /// The request target is empty or holds a byte that no URI has, such as a
-    /// fragment sign (RFC 9112 section 3.2).
+    /// The request target is empty, or holds a control character, a fragment
+    /// sign or a byte beyond ASCII (RFC 9112 section 3.2).
     #[error("the request target is malformed")]
     Target,
     /// The version is not of the form `HTTP/1.1` (RFC 9112 section 2.3).

@@ -42,19 +42,33 @@ pub fn check_request<'h>(
     version: HttpVersion,
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
 ) -> Result<Upgrade<'h>, Refusal> {
-    check(options, method, version, None, headers)
+    let line = Line {
+        method,
+        version,
+        authority: None,
+        path: None,
+    };
+    check(options, line, headers)
 }
 
-/// As [`check_request`]; `authority` is that of a target in absolute-form,
-/// which counts instead of `Host` (RFC 9112 section 3.2.2).
+/// What the request line says, as far as it counts.
+pub(super) struct Line<'a> {
+    pub(super) method: &'a str,
+    pub(super) version: HttpVersion,
+    /// That of a target in absolute-form, which counts instead of `Host`
+    /// (RFC 9112 section 3.2.2).
+    pub(super) authority: Option<&'a str>,
+    /// The path, unless somebody else has chosen by it.
+    pub(super) path: Option<&'a str>,
+}
+
+/// As [`check_request`].
 pub(super) fn check<'h>(
     options: &ServerOptions,
-    method: &str,
-    version: HttpVersion,
-    authority: Option<&str>,
+    line: Line<'_>,
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
 ) -> Result<Upgrade<'h>, Refusal> {
-    match (method, version) {
+    match (line.method, line.version) {
         ("GET", HttpVersion::Http11) => {}
         (_, HttpVersion::Other) => return Err(Refusal::Head(HeadError::UnsupportedVersion)),
         ("GET", HttpVersion::Http10) => return Err(Refusal::Http10),
@@ -64,7 +78,7 @@ pub(super) fn check<'h>(
     for (name, value) in headers {
         seen.take(name, value);
     }
-    seen.judge(options, authority)
+    seen.judge(options, &line)
 }
 
 /// What to answer a valid upgrade request with.
@@ -199,15 +213,14 @@ impl<'h> Seen<'h> {
         }
     }
 
-    fn judge(
-        self,
-        options: &ServerOptions,
-        authority: Option<&str>,
-    ) -> Result<Upgrade<'h>, Refusal> {
+    fn judge(self, options: &ServerOptions, line: &Line<'_>) -> Result<Upgrade<'h>, Refusal> {
         if self.content {
             return Err(Refusal::Content);
         }
-        let host = self.host(authority)?;
+        let host = self.host(line.authority)?;
+        if line.path.is_some_and(|path| !options.serves(path)) {
+            return Err(Refusal::NotFound);
+        }
         if !self.upgrade {
             return Err(Refusal::NoUpgrade);
         }

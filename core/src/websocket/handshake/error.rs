@@ -40,6 +40,10 @@ pub enum Refusal {
     /// (RFC 9112 section 3.2): 400.
     #[error("the request target names no resource")]
     Target,
+    /// There is no WebSocket at this path, see
+    /// [`ServerOptions::paths`](super::ServerOptions::paths): 404.
+    #[error("there is no WebSocket at this path")]
+    NotFound,
     /// The request announces content (`Transfer-Encoding`, or a
     /// `Content-Length` other than `0`), whose bytes would be taken for
     /// frames: 400.
@@ -96,6 +100,7 @@ impl Refusal {
         match self {
             Self::Head(error) => error.status(),
             Self::Method => 405,
+            Self::NotFound => 404,
             Self::NoUpgrade | Self::NoConnectionUpgrade | Self::Version => 426,
             Self::Origin | Self::OriginMissing => 403,
             _ => 400,

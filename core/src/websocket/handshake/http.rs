@@ -6,7 +6,7 @@ use alloc::string::String;
 use ::http::header::{HeaderName, HeaderValue};
 use ::http::{HeaderMap, StatusCode, Version, request, response};
 
-use super::check::check;
+use super::check::{Line, check};
 use super::{
     Agreement, ClientRequest, HttpVersion, Refusal, RequestError, Response, ResponseError,
     ResponseViolation, ServerOptions, Upgrade, check_response,
@@ -44,13 +44,13 @@ pub fn check_http<'h>(
     request: &'h request::Parts,
 ) -> Result<Upgrade<'h>, Refusal> {
     let authority = request.uri.authority().map(|authority| authority.as_str());
-    check(
-        options,
-        request.method.as_str(),
-        request.version.into(),
+    let line = Line {
+        method: request.method.as_str(),
+        version: request.version.into(),
         authority,
-        fields(&request.headers),
-    )
+        path: None,
+    };
+    check(options, line, fields(&request.headers))
 }
 
 /// As [`check_response`], for a response that hyper or another library has

@@ -134,19 +134,31 @@ pub struct ServerOptions {
     pub origins: Origins,
     /// Whether a request without `Origin` is refused.
     pub require_origin: bool,
+    /// The paths at which there is a WebSocket, as they are sent: not decoded.
+    /// A well-formed request for another one is answered with 404, also if it
+    /// is for no WebSocket. If there are none, every path will do.
+    ///
+    /// For a [`ServerHandshake`](super::ServerHandshake) only: an HTTP library
+    /// that has parsed a request has chosen by its path already.
+    pub paths: Vec<String>,
     /// How much a client may send, and how long it may take.
     pub limits: Limits,
 }
 
 impl ServerOptions {
     /// Options with the default limits, for pages from `origins` and for
-    /// clients that are no browsers.
+    /// clients that are no browsers, at any path.
     pub fn new(origins: Origins) -> Self {
         Self {
             origins,
             require_origin: false,
+            paths: Vec::new(),
             limits: Limits::default(),
         }
+    }
+
+    pub(super) fn serves(&self, path: &str) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|served| served == path)
     }
 }
 

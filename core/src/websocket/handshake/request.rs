@@ -38,16 +38,9 @@ impl Request {
     }
 
     fn path_and_query(&self) -> (&str, Option<&str>) {
-        let rest = match Target::parse(self.head.target()) {
-            Ok(target) => target.rest,
-            Err(_) => "/",
-        };
-        match rest.split_once('?') {
-            Some(("", query)) => ("/", Some(query)),
-            Some((path, query)) => (path, Some(query)),
-            None if rest.is_empty() => ("/", None),
-            None => (rest, None),
-        }
+        let target = Target::parse(self.head.target());
+        // It has been found well-formed.
+        target.map_or(("/", None), |target| target.path_and_query())
     }
 
     /// The host that the client means, with a port if it named one: the value
@@ -173,6 +166,15 @@ impl<'a> Target<'a> {
         Authority::parse(authority).ok_or(Refusal::Target)?;
         let authority = Some(authority);
         Ok(Self { authority, rest })
+    }
+
+    /// The path, at least `/`, and what follows the first `?`.
+    pub(super) fn path_and_query(&self) -> (&'a str, Option<&'a str>) {
+        let (path, query) = match self.rest.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.rest, None),
+        };
+        (if path.is_empty() { "/" } else { path }, query)
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::answer::{Accept, write_refusal, write_status};
-use super::check::{Upgrade, check};
+use super::check::{Line, Upgrade, check};
 use super::request::Target;
 use super::{Accepted, Lost, Refusal, Rejection, Request, Response, ResponseError, ServerOptions};
 use crate::http::head::{Head, Read, Reader};
@@ -260,13 +260,13 @@ impl ServerHandshake {
 fn check_head<'h>(options: &ServerOptions, head: &'h Head) -> Result<Upgrade<'h>, Refusal> {
     // A method with targets of its own, such as CONNECT, is refused as such.
     let target = Target::parse(head.target());
-    let authority = target.as_ref().ok().and_then(|target| target.authority);
-    let upgrade = check(
-        options,
-        head.method(),
-        head.version(),
-        authority,
-        head.fields(),
-    )?;
+    let known = target.as_ref().ok();
+    let line = Line {
+        method: head.method(),
+        version: head.version(),
+        authority: known.and_then(|target| target.authority),
+        path: known.map(|target| target.path_and_query().0),
+    };
+    let upgrade = check(options, line, head.fields())?;
     target.map(|_| upgrade)
 }
