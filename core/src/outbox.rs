@@ -41,15 +41,20 @@ pub(crate) struct Outbox(Option<Box<Storage>>);
 
 #[derive(Debug, Default)]
 struct Storage {
-    /// The bytes of all [`Segment::Copied`], one after the other.
+    /// The bytes of all [`Segment::Copied`] and of the run, one after the other.
     copied: Vec<u8>,
     /// How many of them are written.
     head: usize,
     segments: VecDeque<Segment>,
-    /// Bytes in the segments that are not written.
+    /// The last segment, to which small frames are still added: so many bytes at
+    /// the end of `copied`.
+    run: usize,
+    /// Bytes in the segments and the run that are not written.
     queued: usize,
     front: Front,
     control: [ControlFrame; 4],
+    /// How many control frames wait.
+    controls: u8,
     lent: bool,
 }
 
@@ -115,11 +120,13 @@ impl ControlFrame {
 
 impl Outbox {
     /// Bytes of data frames that are not written.
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.0.as_ref().map_or(0, |s| s.queued)
     }
 
     /// Whether there is nothing to write at all.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|s| s.is_empty())
     }
@@ -130,11 +137,14 @@ impl Outbox {
     }
 
     /// Whether a frame waits that can go before the data.
+    #[inline]
     pub(crate) fn is_urgent(&self) -> bool {
-        URGENT.into_iter().any(|slot| self.holds(slot))
+        let waits = self.0.as_ref().is_some_and(|s| s.controls > 0);
+        waits && URGENT.into_iter().any(|slot| self.holds(slot))
     }
 
     /// Queues a frame whose bytes `write` appends.
+    #[inline]
     pub(crate) fn copy(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.storage().copy(write);
     }
@@ -156,11 +166,13 @@ impl Outbox {
     }
 
     /// What to write next.
+    #[inline]
     pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {
         self.0.as_ref().map_or(0, |s| s.slices(out))
     }
 
     /// `n` bytes of what [`slices`](Self::slices) gave are written.
+    #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
         let Some(storage) = &mut self.0 else { return };
         storage.advance(n);
@@ -187,6 +199,7 @@ impl Outbox {
         Some(OutputBuffer(storage))
     }
 
+    #[inline]
     fn storage(&mut self) -> &mut Storage {
         self.0.get_or_insert_default()
     }
@@ -194,7 +207,7 @@ impl Outbox {
 
 impl Storage {
     fn is_empty(&self) -> bool {
-        self.queued == 0 && self.control.iter().all(|frame| frame.len == 0)
+        self.queued == 0 && self.controls == 0
     }
 
     fn slot(&self, slot: Slot) -> &ControlFrame {
@@ -217,22 +230,32 @@ impl Storage {
         }
     }
 
+    #[inline]
     fn copy(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.head > SEGMENT && self.head * 2 > self.copied.len() {
             self.copied.drain(..self.head);
             self.head = 0;
         }
+        if self.run >= SEGMENT {
+            self.end_run();
+        }
         let before = self.copied.len();
         write(&mut self.copied);
         let len = self.copied.len() - before;
         self.queued += len;
-        match self.segments.back_mut() {
-            Some(Segment::Copied(run)) if *run < SEGMENT => *run += len,
-            _ => self.segments.push_back(Segment::Copied(len)),
+        self.run += len;
+    }
+
+    /// Adds no more frames to the run.
+    fn end_run(&mut self) {
+        let run = core::mem::take(&mut self.run);
+        if run > 0 {
+            self.segments.push_back(Segment::Copied(run));
         }
     }
 
     fn share(&mut self, header: &[u8], payload: Bytes) {
+        self.end_run();
         let mut bytes = [0; 14];
         for (slot, byte) in bytes.iter_mut().zip(header) {
             *slot = *byte;
@@ -256,7 +279,17 @@ impl Storage {
         frame.len = len;
     }
 
+    #[inline]
     fn slices<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {
+        if self.controls > 0 || !self.segments.is_empty() {
+            return self.slices_of_all(out);
+        }
+        // Nothing but small frames: what nearly always waits.
+        out[0] = self.copied.get(self.head..).unwrap_or_default();
+        usize::from(self.run > 0)
+    }
+
+    fn slices_of_all<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {
         let mut slots = out.iter_mut();
         let mut used = 0;
         let mut push = |bytes: &'a [u8]| {
@@ -268,24 +301,22 @@ impl Storage {
                 used += 1;
             }
         };
-        let (mut segments, mut head) = (self.segments.iter(), self.head);
-        let mut segment = |segment: &'a Segment, push: &mut dyn FnMut(&'a [u8])| match segment {
+        let mut head = self.head;
+        let run = self.copied.len().saturating_sub(self.run);
+        let run = self.copied.get(run..).filter(|run| !run.is_empty());
+        let segments = self.segments.iter().map(|segment| match segment {
             Segment::Copied(len) => {
-                push(self.copied.get(head..head + len).unwrap_or_default());
+                let bytes = self.copied.get(head..head + len).unwrap_or_default();
                 head += len;
+                [bytes, &[]]
             }
-            Segment::Shared { header, payload } => {
-                push(header.rest());
-                push(payload);
-            }
-        };
+            Segment::Shared { header, payload } => [header.rest(), payload],
+        });
+        let mut segments = segments.chain(run.map(|run| [run, &[]])).fuse();
         let mut busy = None;
         match self.front {
             Front::Border => {}
-            Front::Segment => segments
-                .next()
-                .into_iter()
-                .for_each(|s| segment(s, &mut push)),
+            Front::Segment => segments.next().into_iter().flatten().for_each(&mut push),
             Front::Control(slot, written) => {
                 busy = Some(slot);
                 push(self.slot(slot).encoded().get(written..).unwrap_or_default());
@@ -295,17 +326,29 @@ impl Storage {
             push(self.slot(slot).encoded());
         }
         // Two slices a segment at the most, and one for the close.
-        segments
-            .by_ref()
-            .take(2)
-            .for_each(|s| segment(s, &mut push));
-        if segments.len() == 0 && busy != Some(Slot::Close) {
+        segments.by_ref().take(2).flatten().for_each(&mut push);
+        if segments.next().is_none() && busy != Some(Slot::Close) {
             push(self.slot(Slot::Close).encoded());
         }
         used
     }
 
-    fn advance(&mut self, mut n: usize) {
+    #[inline]
+    fn advance(&mut self, n: usize) {
+        if self.controls > 0 || n != self.queued {
+            return self.advance_part(n);
+        }
+        // Everything is written, as nearly always.
+        self.segments.clear();
+        self.run = 0;
+        self.queued = 0;
+        self.front = Front::Border;
+        self.copied.clear();
+        self.head = 0;
+    }
+
+    fn advance_part(&mut self, mut n: usize) {
+        self.end_run();
         while n > 0 {
             let taken = match self.next() {
                 Some(Front::Control(slot, written)) => self.advance_control(slot, written, n),
@@ -343,6 +386,7 @@ impl Storage {
             return n;
         }
         frame.len = 0;
+        self.controls -= 1;
         self.front = Front::Border;
         rest
     }
@@ -383,9 +427,11 @@ impl Storage {
             copied,
             head: 0,
             segments: core::mem::take(&mut self.segments),
+            run: core::mem::take(&mut self.run),
             queued: core::mem::take(&mut self.queued),
             front: core::mem::take(&mut self.front),
             control: core::mem::take(&mut self.control),
+            controls: core::mem::take(&mut self.controls),
             lent: false,
         };
         self.copied.clear();

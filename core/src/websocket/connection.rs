@@ -383,11 +383,13 @@ impl Connection {
     /// slices there are, none if there is nothing to write.
     ///
     /// Call no other method before [`advance_transmit`](Self::advance_transmit).
+    #[inline]
     pub fn poll_transmit<'a>(&'a mut self, out: &mut [&'a [u8]; SLICES]) -> usize {
         self.outbox.slices(out)
     }
 
     /// The transport took the first `n` bytes of the slices.
+    #[inline]
     pub fn advance_transmit(&mut self, n: usize) {
         if n > 0 {
             self.outbox.advance(n);
@@ -443,6 +445,7 @@ impl Connection {
     }
 
     /// Whether anything waits to be written.
+    #[inline]
     pub fn has_output(&self) -> bool {
         !self.outbox.is_empty()
     }
@@ -835,7 +838,7 @@ impl Connection {
         }
         self.stats.frames_out = self.stats.frames_out.wrapping_add(1);
         self.outbox.copy(|out| {
-            out.extend_from_slice(header.encode(&mut [0; MAX_HEADER]));
+            header.append(out);
             append(header.mask, payload, out);
         });
         Ok(())
@@ -894,7 +897,7 @@ impl Connection {
 }
 
 /// Appends a payload, masked where there is a key.
-#[inline]
+#[inline(always)]
 fn append(key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
     match key {
         Some(key) => Mask::new(key).append(payload, out),

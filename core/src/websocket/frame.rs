@@ -17,6 +17,8 @@
 //! rule is reported at the first byte that breaks it, so a header that comes in
 //! pieces fails at the same byte as one that comes whole.
 
+use alloc::vec::Vec;
+
 use super::{Mask, Opcode, Violation};
 
 /// The most bytes a header can have.
@@ -216,6 +218,20 @@ impl Whole {
             mask: Some(Mask::new(*key)),
             ..whole
         })
+    }
+}
+
+impl Header {
+    /// Appends what [`encode`](Self::encode) writes: in place, since a copy of
+    /// so few bytes costs as much as the rest.
+    #[inline]
+    pub(super) fn append(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; MAX_HEADER]);
+        let written = out
+            .last_chunk_mut()
+            .map_or(0, |room| self.encode(room).len());
+        out.truncate(start + written);
     }
 }
 

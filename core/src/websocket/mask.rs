@@ -64,13 +64,20 @@ impl Mask {
 
     /// Appends the next bytes of the payload to `out`, masked, in one pass.
     pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        out.reserve(bytes.len());
-        // A chunk is still in the first-level cache when it is masked.
-        for chunk in bytes.chunks(4096) {
-            let start = out.len();
-            out.extend_from_slice(chunk);
-            self.apply(out.get_mut(start..).unwrap_or_default());
+        if bytes.len() <= CHUNK {
+            return self.append_chunk(bytes, out);
         }
+        out.reserve(bytes.len());
+        for chunk in bytes.chunks(CHUNK) {
+            self.append_chunk(chunk, out);
+        }
+    }
+
+    #[inline]
+    fn append_chunk(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(chunk);
+        self.apply(out.get_mut(start..).unwrap_or_default());
     }
 }
 
@@ -104,6 +111,9 @@ fn xor(key: u64, bytes: &mut [u8]) {
         }
     }
 }
+
+/// What is still in the first-level cache when it is masked after a copy.
+const CHUNK: usize = 4096;
 
 #[cfg(test)]
 mod tests {
