@@ -276,7 +276,8 @@ impl Storage {
             *slot = *byte;
             len += 1;
         }
-        frame.len = len;
+        let before = core::mem::replace(&mut frame.len, len);
+        self.controls += u8::from(before == 0);
     }
 
     #[inline]
