@@ -80,7 +80,6 @@
 //! | `webpki-roots` | Mozilla's root certificates, so that `connect("wss://…")` needs no configuration |
 //! | `tracing` | a span for each connection; never what it carries |
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![forbid(unsafe_code)]
 
 mod client;
 mod io;

@@ -72,7 +72,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
             *slice = IoSlice::new(buf);
             n += 1;
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..n]));
+        let written = ready!(
+            Pin::new(&mut self.stream).poll_write_vectored(cx, slices.get(..n).unwrap_or_default())
+        );
         self.trace.written(&written);
         Poll::Ready(written)
     }

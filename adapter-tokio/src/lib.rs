@@ -78,7 +78,6 @@
 //! | `hyper` | `upgrade`: WebSockets out of hyper's upgrades |
 //! | `axum` | `axum::WebSocketUpgrade`, an extractor |
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![forbid(unsafe_code)]
 
 mod client;
 mod io;

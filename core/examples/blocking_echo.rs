@@ -6,11 +6,6 @@
 //! ```
 //!
 //! With `--once` it ends after the first connection.
-#![allow(
-    clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc,
-    reason = "std is at hand"
-)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,6 +1,11 @@
 //! WebSocket and Engine.IO as sans-IO state machines.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::alloc_instead_of_core
+)]
 
 extern crate alloc;
 #[cfg(feature = "std")]
