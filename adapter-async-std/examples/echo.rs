@@ -13,7 +13,7 @@ use async_global_executor::GlobalExecutorConfig;
 use async_signal::{Signal, Signals};
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task;
-use sockeye_async_std::handshake::{Origins, Rejection, Response};
+use sockeye_async_std::handshake::{Origins, ServerOptions};
 use sockeye_async_std::websocket::{Config, Keepalive};
 use sockeye_async_std::{HalfClose, MaybeTls, Server, WebSocket};
 
@@ -33,12 +33,10 @@ async fn run() -> std::io::Result<()> {
     let shutdown = stopped()?;
     println!("listening on {address}");
 
-    let server = Server::new(Origins::Any)
-        .config(config())
-        .decide(|request| match request.path() {
-            "/ws" => Ok(Response::new()),
-            _ => Err(Rejection::new(404)),
-        });
+    // What asks for another path is not found, be it for a WebSocket or not.
+    let mut options = ServerOptions::new(Origins::Any);
+    options.paths = vec!["/ws".into()];
+    let server = Server::new(Origins::Any).options(options).config(config());
     server.serve(listener, shutdown, echo).await;
     Ok(())
 }

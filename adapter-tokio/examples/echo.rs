@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use sockeye_tokio::handshake::{Origins, Rejection, Response};
+use sockeye_tokio::handshake::{Origins, ServerOptions};
 use sockeye_tokio::websocket::{Config, Keepalive};
 use sockeye_tokio::{MaybeTls, Server, TcpStream, WebSocket};
 use tokio::net::TcpListener;
@@ -34,12 +34,10 @@ async fn run() -> std::io::Result<()> {
     let shutdown = stopped()?;
     println!("listening on {address}");
 
-    let server = Server::new(Origins::Any)
-        .config(config())
-        .decide(|request| match request.path() {
-            "/ws" => Ok(Response::new()),
-            _ => Err(Rejection::new(404)),
-        });
+    // What asks for another path is not found, be it for a WebSocket or not.
+    let mut options = ServerOptions::new(Origins::Any);
+    options.paths = vec!["/ws".into()];
+    let server = Server::new(Origins::Any).options(options).config(config());
     server.serve(listener, shutdown, echo).await;
     Ok(())
 }
