@@ -24,7 +24,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::header::{is_target_byte, is_token_byte, is_value_byte};
+use super::header::{Class, is_token_byte};
 use super::{Fields, HeadError, HttpVersion};
 
 /// How large a head may become.
@@ -254,14 +254,13 @@ impl Scanner {
 
     /// Passes over the bytes that leave the state as it is.
     fn skip_run<'b>(&mut self, input: &'b [u8]) -> Result<&'b [u8], HeadError> {
-        let is_run: fn(u8) -> bool = match self.state {
-            State::Method | State::Name => is_token_byte,
-            State::Target => is_target_byte,
-            State::Value | State::Reason => is_value_byte,
+        let class = match self.state {
+            State::Method | State::Name => Class::Token,
+            State::Target => Class::Target,
+            State::Value | State::Reason => Class::Value,
             _ => return Ok(input),
         };
-        let end = input.iter().position(|&byte| !is_run(byte));
-        let end = end.unwrap_or(input.len());
+        let end = class.run(input);
         self.count(end)?;
         self.at += end;
         Ok(input.get(end..).unwrap_or_default())
@@ -295,7 +294,7 @@ impl Scanner {
             (State::Value, b'\r') => State::ValueLineFeed,
             (State::Value, byte) => return Err(line_end_or(byte, HeadError::FieldValue)),
             (State::ValueLineFeed, b'\n') => State::FieldLine,
-            (State::LastLineFeed | State::Done, b'\n') => State::Done,
+            (State::LastLineFeed, b'\n') => State::Done,
             (_, _) => return Err(HeadError::LineEnd),
         };
         self.at += 1;

@@ -44,8 +44,7 @@ pub fn trim(mut value: &[u8]) -> &[u8] {
 /// Reads the token that `input` begins with. Gives it and what follows, or
 /// `None` if there is none.
 pub fn take_token(input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = input.iter().position(|&byte| !is_token_byte(byte));
-    let (token, rest) = input.split_at_checked(end.unwrap_or(input.len()))?;
+    let (token, rest) = input.split_at_checked(Class::Token.run(input))?;
     (!token.is_empty()).then_some((token, rest))
 }
 
@@ -82,30 +81,42 @@ fn unescape<'h>(plain: &[u8], mut rest: &'h [u8]) -> Option<(Cow<'h, [u8]>, &'h 
     }
 }
 
+/// What a byte may be a part of.
+#[derive(Clone, Copy)]
+pub(crate) enum Class {
+    Token = 1,
+    /// Tab, space, visible characters and everything above ASCII: what a field
+    /// value and a reason phrase are made of.
+    Value = 2,
+    /// What a request target is made of: visible ASCII. No fragment sign, since
+    /// RFC 6455 section 3 says "fragment identifiers [...] MUST NOT be used".
+    Target = 4,
+}
+
+impl Class {
+    /// How many bytes at the start of `input` are of this class.
+    pub(crate) fn run(self, input: &[u8]) -> usize {
+        let end = input.iter().position(|&byte| !self.has(byte));
+        end.unwrap_or(input.len())
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a byte is within 256 entries")]
+    pub(crate) const fn has(self, byte: u8) -> bool {
+        CLASSES[byte as usize] & self as u8 != 0
+    }
+}
+
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    has_class(byte, TOKEN)
+    Class::Token.has(byte)
 }
 
-/// Tab, space, visible characters and everything above ASCII: what a field
-/// value and a reason phrase are made of.
 pub(crate) const fn is_value_byte(byte: u8) -> bool {
-    has_class(byte, VALUE)
+    Class::Value.has(byte)
 }
 
-/// What a request target is made of: visible ASCII. No fragment sign, since
-/// RFC 6455 section 3 says "fragment identifiers [...] MUST NOT be used".
 pub(crate) const fn is_target_byte(byte: u8) -> bool {
-    has_class(byte, TARGET)
+    Class::Target.has(byte)
 }
-
-#[expect(clippy::indexing_slicing, reason = "a byte is within 256 entries")]
-const fn has_class(byte: u8, class: u8) -> bool {
-    CLASSES[byte as usize] & class != 0
-}
-
-const TOKEN: u8 = 1;
-const VALUE: u8 = 2;
-const TARGET: u8 = 4;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -116,20 +127,20 @@ const fn classes() -> [u8; 256] {
     while code < 256 {
         let byte = code as u8;
         if byte == b'\t' || (byte >= b' ' && byte != 0x7f) {
-            classes[code] |= VALUE;
+            classes[code] |= Class::Value as u8;
         }
         if byte.is_ascii_graphic() && byte != b'#' {
-            classes[code] |= TARGET;
+            classes[code] |= Class::Target as u8;
         }
         if byte.is_ascii_alphanumeric() {
-            classes[code] |= TOKEN;
+            classes[code] |= Class::Token as u8;
         }
         code += 1;
     }
     let signs = b"!#$%&'*+-.^_`|~";
     let mut sign = 0;
     while sign < signs.len() {
-        classes[signs[sign] as usize] |= TOKEN;
+        classes[signs[sign] as usize] |= Class::Token as u8;
         sign += 1;
     }
     classes
