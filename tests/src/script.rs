@@ -243,7 +243,7 @@ impl Player {
             }
             Op::Wait(span) => self.timeout(self.now.after(*span)),
             Op::Clock(now) => self.timeout(*now),
-            Op::Send(kind, len) => return connection.send(&message(*kind, *len)),
+            Op::Send(kind, len) => return connection.send(message(*kind, *len)),
             Op::SendOwned(kind, len) => return connection.send(message(*kind, *len)),
             Op::SendBytes(len) => return connection.send_bytes(binary(*len).into()),
             Op::Start(kind) => return connection.start(*kind),

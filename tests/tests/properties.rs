@@ -532,7 +532,7 @@ fn written(seen: &[Seen], is_client: bool) -> (Vec<Frame>, Vec<u8>) {
         match frame.first {
             0x01 | 0x02 | 0x81 | 0x82 => assert!(!open, "{frame:02x?}"),
             0x00 | 0x80 => assert!(open, "{frame:02x?}"),
-            0x88 | 0x89 | 0x8a => assert!(frame.payload.len() <= MAX_CONTROL),
+            0x88..=0x8a => assert!(frame.payload.len() <= MAX_CONTROL),
             _ => panic!("{frame:02x?}"),
         }
         match frame.opcode() {
