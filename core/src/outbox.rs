@@ -11,6 +11,7 @@
 //!
 //! Control frames do not queue up: each kind has one slot, and a later pong
 //! takes the place of an earlier one until the transport takes its first byte.
+//! One that is half written moves aside and is finished.
 //! What a peer can fill is therefore bounded without a limit of its own.
 
 use alloc::boxed::Box;
@@ -55,6 +56,8 @@ struct Storage {
     control: [ControlFrame; 4],
     /// How many control frames wait.
     controls: u8,
+    /// A control frame that is half written, and whose slot was filled anew.
+    rest: ControlFrame,
     lent: bool,
 }
 
@@ -82,6 +85,8 @@ enum Front {
     Segment,
     /// A control frame, of which this much is written.
     Control(Slot, usize),
+    /// The control frame that moved aside, of which this much is written.
+    Rest(usize),
 }
 
 /// The kinds of control frame that can wait.
@@ -114,7 +119,11 @@ impl Default for ControlFrame {
 
 impl ControlFrame {
     fn encoded(&self) -> &[u8] {
-        self.bytes.get(..self.len.into()).unwrap_or_default()
+        self.rest(0)
+    }
+
+    fn rest(&self, written: usize) -> &[u8] {
+        self.bytes.get(written..self.len.into()).unwrap_or_default()
     }
 }
 
@@ -154,13 +163,7 @@ impl Outbox {
         self.storage().share(header, payload);
     }
 
-    /// Whether the frame in this slot is half written and has to be finished.
-    pub(crate) fn is_busy(&self, slot: Slot) -> bool {
-        let front = self.0.as_ref().map(|s| s.front);
-        matches!(front, Some(Front::Control(busy, _)) if busy == slot)
-    }
-
-    /// Fills a slot that is not [busy](Self::is_busy).
+    /// Fills a slot; what it held is forgotten, or finished if it is half written.
     pub(crate) fn control(&mut self, slot: Slot, parts: [&[u8]; 2]) {
         self.storage().put(slot, parts);
     }
@@ -236,13 +239,13 @@ impl Storage {
             self.copied.drain(..self.head);
             self.head = 0;
         }
-        if self.run >= SEGMENT {
-            self.end_run();
-        }
         let before = self.copied.len();
         write(&mut self.copied);
         let len = self.copied.len() - before;
         self.queued += len;
+        if self.run + len > SEGMENT {
+            self.end_run();
+        }
         self.run += len;
     }
 
@@ -270,6 +273,13 @@ impl Storage {
     }
 
     fn put(&mut self, slot: Slot, parts: [&[u8]; 2]) {
+        match self.front {
+            Front::Control(busy, written) if busy == slot => {
+                self.rest = core::mem::take(self.slot_mut(slot));
+                self.front = Front::Rest(written);
+            }
+            _ => {}
+        }
         let frame = self.slot_mut(slot);
         let mut len = 0;
         for (slot, byte) in frame.bytes.iter_mut().zip(parts.into_iter().flatten()) {
@@ -320,8 +330,9 @@ impl Storage {
             Front::Segment => segments.next().into_iter().flatten().for_each(&mut push),
             Front::Control(slot, written) => {
                 busy = Some(slot);
-                push(self.slot(slot).encoded().get(written..).unwrap_or_default());
+                push(self.slot(slot).rest(written));
             }
+            Front::Rest(written) => push(self.rest.rest(written)),
         }
         for slot in URGENT.into_iter().filter(|slot| busy != Some(*slot)) {
             push(self.slot(slot).encoded());
@@ -352,8 +363,8 @@ impl Storage {
         self.end_run();
         while n > 0 {
             let taken = match self.next() {
-                Some(Front::Control(slot, written)) => self.advance_control(slot, written, n),
-                Some(_) => self.advance_segment(n),
+                Some(Front::Segment | Front::Border) => self.advance_segment(n),
+                Some(control) => self.advance_control(control, n),
                 None => break,
             };
             n -= taken;
@@ -379,17 +390,24 @@ impl Storage {
         waits(&Slot::Close).then_some(Front::Control(Slot::Close, 0))
     }
 
-    fn advance_control(&mut self, slot: Slot, written: usize, n: usize) -> usize {
-        let frame = self.slot_mut(slot);
-        let rest = usize::from(frame.len) - written;
-        if n < rest {
-            self.front = Front::Control(slot, written + n);
-            return n;
+    fn advance_control(&mut self, control: Front, n: usize) -> usize {
+        let (frame, written) = match control {
+            Front::Control(slot, written) => (self.slot_mut(slot), written),
+            Front::Rest(written) => (&mut self.rest, written),
+            Front::Border | Front::Segment => return n,
+        };
+        let left = usize::from(frame.len).saturating_sub(written);
+        if n >= left {
+            frame.len = 0;
+            self.controls -= 1;
+            self.front = Front::Border;
+            return left;
         }
-        frame.len = 0;
-        self.controls -= 1;
-        self.front = Front::Border;
-        rest
+        self.front = match control {
+            Front::Control(slot, _) => Front::Control(slot, written + n),
+            _ => Front::Rest(written + n),
+        };
+        n
     }
 
     fn advance_segment(&mut self, n: usize) -> usize {
@@ -433,6 +451,7 @@ impl Storage {
             front: core::mem::take(&mut self.front),
             control: core::mem::take(&mut self.control),
             controls: core::mem::take(&mut self.controls),
+            rest: core::mem::take(&mut self.rest),
             lent: false,
         };
         self.copied.clear();

@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::decoder::{End, Piece};
-use super::{Chunk, Event, Kind, Message, Receive, Violation};
+use super::{Chunk, Config, Event, Header, Kind, Message, Opcode, Receive, Violation};
 use crate::utf8::{self, Utf8};
 
 /// The message that is arriving, if one is.
@@ -19,6 +19,9 @@ pub(super) struct Assembly {
     fragments: u32,
     /// Payload bytes that the frames so far announced.
     announced: u64,
+    /// The most bytes that the message can have: what was announced if its last
+    /// frame has begun, and the limit before that.
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -69,25 +72,33 @@ impl Assembly {
         self.announced
     }
 
-    /// A frame of `len` bytes begins; `kind` is given for the first of a message.
+    /// A data frame begins; `receive` counts if a message begins with it.
     pub(super) fn begin(
         &mut self,
-        kind: Option<Kind>,
+        header: &Header,
         receive: Receive,
-        len: u64,
-        max_fragments: u32,
+        config: &Config,
     ) -> Result<(), Violation> {
+        let kind = match header.opcode {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            _ => None,
+        };
         if let Some(kind) = kind {
             *self = Self {
                 body: Body::new(kind, receive),
                 ..Self::default()
             };
         }
-        if self.fragments >= max_fragments {
+        if self.fragments >= config.max_fragments(self.receive().unwrap_or(receive)) {
             return Err(Violation::TooManyFragments);
         }
         self.fragments += 1;
-        self.announced = self.announced.saturating_add(len);
+        self.announced = self.announced.saturating_add(header.len);
+        self.most = match header.fin {
+            true => usize::try_from(self.announced).unwrap_or(usize::MAX),
+            false => config.max_message,
+        };
         Ok(())
     }
 
@@ -129,9 +140,9 @@ impl Assembly {
                 if last && !utf8.is_complete() {
                     return Err(Violation::InvalidUtf8);
                 }
-                // The carried code point is longer in `text` than in the piece.
-                let more = piece.bytes.len() + 3;
-                text.reserve_exact(room(text.capacity(), text.len(), more, piece.left));
+                let head = valid.head.map_or(0, char::len_utf8);
+                let more = head + valid.body.len();
+                text.reserve_exact(room(text.capacity(), text.len(), more, self.most));
                 text.extend(valid.head);
                 text.push_str(valid.body);
             }
@@ -140,7 +151,7 @@ impl Assembly {
                 return Ok(Some(Event::Message(piece.bytes.into())));
             }
             Body::Binary { bytes, filled } => {
-                fill(bytes, *filled, piece.bytes, piece.left);
+                fill(bytes, *filled, piece.bytes, self.most);
                 *filled += piece.bytes.len();
             }
         }
@@ -159,7 +170,7 @@ impl Assembly {
         }
         if bytes.len() == *filled {
             let more = left.min(*filled);
-            bytes.reserve_exact(room(bytes.capacity(), *filled, more, 0));
+            bytes.reserve_exact(room(bytes.capacity(), *filled, more, self.most));
             bytes.resize(*filled + more, 0);
         }
         let end = bytes.len().min(filled.saturating_add(left));
@@ -236,24 +247,29 @@ fn possible<'i>(utf8: &mut Utf8, bytes: &'i [u8], last: bool) -> (&'i [u8], bool
 }
 
 /// Stores `piece` at `filled`, in the room for direct reads as far as it goes.
-fn fill(bytes: &mut Vec<u8>, filled: usize, piece: &[u8], left: u64) {
+fn fill(bytes: &mut Vec<u8>, filled: usize, piece: &[u8], most: usize) {
     let room_left = bytes.len().saturating_sub(filled);
     let (inside, beyond) = piece.split_at(piece.len().min(room_left));
     if let Some(slot) = bytes.get_mut(filled..filled + inside.len()) {
         slot.copy_from_slice(inside);
     }
-    bytes.reserve_exact(room(bytes.capacity(), bytes.len(), beyond.len(), left));
+    bytes.reserve_exact(room(bytes.capacity(), bytes.len(), beyond.len(), most));
     bytes.extend_from_slice(beyond);
 }
 
-/// How much more to reserve for `more` bytes now and `left` bytes later, so that
-/// storage at most doubles what has arrived: memory follows the bytes received,
-/// not the length that the peer announced (section 10.4).
-fn room(capacity: usize, len: usize, more: usize, left: u64) -> usize {
+/// How much more to reserve for `more` bytes of a message that can have `most`.
+///
+/// Storage at most doubles what has arrived: memory follows the bytes received,
+/// not the length that the peer announced (section 10.4). Its sizes are halves
+/// of `most`, so that a byte is moved once on the average until all are there.
+fn room(capacity: usize, len: usize, more: usize, most: usize) -> usize {
     let needed = len.saturating_add(more);
     if needed <= capacity {
         return 0;
     }
-    let announced = needed.saturating_add(usize::try_from(left).unwrap_or(usize::MAX));
-    needed.saturating_mul(2).min(announced).saturating_sub(len)
+    let mut size = most.max(needed);
+    while size / 2 >= needed {
+        size /= 2;
+    }
+    size - len
 }

@@ -92,12 +92,12 @@ impl Default for Keepalive {
 /// Share one `Arc<Config>` between the connections of a server.
 ///
 /// ```
-/// use sockeye::websocket::Config;
+/// use sockeye::websocket::{Config, Receive};
 ///
 /// let mut config = Config::default();
 /// config.max_message = 64 << 20;
 /// config.keepalive = None;
-/// assert_eq!(config.max_fragments(), 1 << 20);
+/// assert_eq!(config.max_fragments(Receive::Messages), 1 << 20);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -132,10 +132,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The most frames of one message.
-    pub fn max_fragments(&self) -> u32 {
-        let sized = u32::try_from(self.max_message / 64).unwrap_or(u32::MAX);
-        self.max_fragments.unwrap_or(sized.max(16_384))
+    /// The most frames of one message that is handed over in this way; at least one.
+    pub fn max_fragments(&self, receive: Receive) -> u32 {
+        let bytes = match receive {
+            Receive::Messages => self.max_message as u64,
+            Receive::Chunks => self.max_stream,
+        };
+        let sized = u32::try_from(bytes / 64).unwrap_or(u32::MAX);
+        self.max_fragments.unwrap_or(sized.max(16_384)).max(1)
     }
 }
 

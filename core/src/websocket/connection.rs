@@ -220,7 +220,6 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let judged = self.is_judged();
         let silence = judged.then(|| self.liveness.next(&self.config)).flatten();
-        let silence = silence.map(|(at, _)| at);
         self.poll_blocked().into_iter().chain(silence).min()
     }
 
@@ -341,8 +340,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`ping`](Self::ping); [`Full`](SendError::Full) while an earlier one is
-    /// half written.
+    /// As [`ping`](Self::ping), but never [`Full`](SendError::Full).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.may_send_control(payload)?;
         self.send_control(Slot::Pong, payload)
@@ -436,7 +434,7 @@ impl Connection {
 
     /// The transport cannot be written to any more.
     pub(crate) fn abandon(&mut self) {
-        self.state = State::Finished;
+        self.state.finish();
     }
 
     /// Whether no message in parts is unfinished.
@@ -608,15 +606,8 @@ impl Connection {
 
     fn begin(&mut self, now: Instant, header: Header) -> Result<(), Violation> {
         self.stats.frames_in = self.stats.frames_in.wrapping_add(1);
-        let kind = match header.opcode {
-            Opcode::Text => Some(Kind::Text),
-            Opcode::Binary => Some(Kind::Binary),
-            _ => None,
-        };
         self.liveness.message(now, true);
-        let max_fragments = self.config.max_fragments();
-        self.assembly
-            .begin(kind, self.receive, header.len, max_fragments)
+        self.assembly.begin(&header, self.receive, &self.config)
     }
 
     fn data<'i>(&mut self, now: Instant, piece: Piece<'i>) -> Result<Option<Event<'i>>, Violation> {
@@ -636,28 +627,22 @@ impl Connection {
     ) -> Result<Option<Event<'i>>, Violation> {
         match opcode {
             Opcode::Close => self.closed_by_peer(now, payload).map(Some),
-            Opcode::Ping if self.config.auto_pong => match self.answer_ping(&payload) {
-                Ok(()) => Ok(Some(Event::Ping(payload))),
-                Err(_) => Ok(Some(self.end(now, Reason::NoMaskKey, Ending::Write))),
-            },
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
+            // response, unless it already received a Close frame." (section 5.5.2)
+            // "the endpoint MAY elect to send a Pong frame for only the most
+            // recently processed Ping frame" (section 5.5.3)
+            Opcode::Ping if self.config.auto_pong => {
+                match self.send_control(Slot::Pong, &payload) {
+                    Ok(()) => Ok(Some(Event::Ping(payload))),
+                    Err(_) => Ok(Some(self.end(now, Reason::NoMaskKey, Ending::Write))),
+                }
+            }
             Opcode::Ping => Ok(Some(Event::Ping(payload))),
             _ => {
                 let round_trip = self.liveness.pong(now, &payload);
                 self.stats.round_trip = round_trip.or(self.stats.round_trip);
                 Ok(Some(Event::Pong(payload)))
             }
-        }
-    }
-
-    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in
-    /// response, unless it already received a Close frame." (section 5.5.2)
-    ///
-    /// One that is half written stays: "the endpoint MAY elect to send a Pong
-    /// frame for only the most recently processed Ping frame" (section 5.5.3).
-    fn answer_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        match self.send_control(Slot::Pong, payload) {
-            Err(SendError::Full) => Ok(()),
-            sent => sent,
         }
     }
 
@@ -723,7 +708,7 @@ impl Connection {
             return None;
         }
         if self.state.is_closed() {
-            self.state = State::Finished;
+            self.state.finish();
             return None;
         }
         Some(self.give_up(now, Timer::Stalled))
@@ -734,9 +719,9 @@ impl Connection {
         if !self.is_judged() {
             return None;
         }
-        match self.liveness.next(&self.config) {
-            Some((at, due)) if at <= now => self.due(now, due),
-            _ => None,
+        match self.liveness.due(now, &self.config) {
+            Some(due) => self.due(now, due),
+            None => None,
         }
     }
 
@@ -752,10 +737,8 @@ impl Connection {
                 let payload = self.liveness.ping(now);
                 self.stats.pings = self.stats.pings.wrapping_add(1);
                 match self.send_control(Slot::Keepalive, &payload) {
-                    Err(SendError::NoMaskKey) => {
-                        Some(self.end(now, Reason::NoMaskKey, Ending::Write))
-                    }
-                    _ => None,
+                    Ok(()) => None,
+                    Err(_) => Some(self.end(now, Reason::NoMaskKey, Ending::Write)),
                 }
             }
             Due::Message => Some(self.violation(now, Violation::MessageTooSlow)),
@@ -773,7 +756,7 @@ impl Connection {
     /// The peer answers nothing and takes nothing: nothing more is tried.
     fn give_up(&mut self, now: Instant, timer: Timer) -> Event<'static> {
         let event = self.end(now, Reason::Timeout(timer), Ending::Write);
-        self.state = State::Finished;
+        self.state.finish();
         event
     }
 }
@@ -866,9 +849,6 @@ impl Connection {
             Slot::Ping | Slot::Keepalive => Opcode::Ping,
             Slot::Close => Opcode::Close,
         };
-        if self.outbox.is_busy(slot) {
-            return Err(SendError::Full);
-        }
         let header = self.header(opcode, payload.len())?;
         let mut masked = [0; MAX_CONTROL];
         let masked = masked.get_mut(..payload.len()).unwrap_or_default();

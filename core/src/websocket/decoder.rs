@@ -54,8 +54,6 @@ pub(super) struct Piece<'i> {
     pub(super) whole: bool,
     /// Whether the frame ends here, and is the last of its message.
     pub(super) end: End,
-    /// Payload bytes of the frame that are still to come.
-    pub(super) left: u64,
 }
 
 /// What ends with a piece of payload.
@@ -219,7 +217,6 @@ impl Payload {
             bytes: mine,
             whole,
             end,
-            left: self.left,
         };
         (piece, rest)
     }

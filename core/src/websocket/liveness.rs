@@ -30,7 +30,7 @@ pub(super) struct Liveness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ping {
     None,
-    /// Queued at this time, and not yet seen to be written.
+    /// Last seen to be queued at this time, and not yet seen to be written.
     Queued(Instant),
     /// Seen to be written at this time.
     Written(Instant),
@@ -103,8 +103,12 @@ impl Liveness {
         } else if self.stalled.is_none() {
             self.stalled = Some(now);
         }
-        if let (Ping::Queued(_), false) = (self.ping, ping_waits) {
-            self.ping = Ping::Written(now);
+        if let Ping::Queued(_) = self.ping {
+            // A ping behind data that a slow peer takes bit by bit is not late.
+            self.ping = match ping_waits {
+                true => Ping::Queued(now),
+                false => Ping::Written(now),
+            };
         }
     }
 
@@ -113,8 +117,19 @@ impl Liveness {
         Some(self.stalled?.after(positive(config.stall_timeout?)))
     }
 
-    /// The earliest deadline of an open connection, and what it asks for.
-    pub(super) fn next(&self, config: &Config) -> Option<(Instant, Due)> {
+    /// The earliest deadline of an open connection.
+    pub(super) fn next(&self, config: &Config) -> Option<Instant> {
+        let deadlines = self.deadlines(config).into_iter().flatten();
+        deadlines.map(|(at, _)| at).min()
+    }
+
+    /// What is due by `now`. Whatever ends the connection goes before a ping.
+    pub(super) fn due(&self, now: Instant, config: &Config) -> Option<Due> {
+        let mut deadlines = self.deadlines(config).into_iter().flatten();
+        deadlines.find(|(at, _)| *at <= now).map(|(_, due)| due)
+    }
+
+    fn deadlines(&self, config: &Config) -> [Option<(Instant, Due)>; 3] {
         let idle = config
             .idle_timeout
             .map(|span| (self.data.after(positive(span)), Due::End(Timer::Idle)));
@@ -123,8 +138,7 @@ impl Liveness {
             .zip(self.began)
             .map(|(span, began)| (began.after(positive(span)), Due::Message));
         let keepalive = config.keepalive.map(|keepalive| self.keepalive(keepalive));
-        let deadlines = [message, keepalive, idle].into_iter().flatten();
-        deadlines.min_by_key(|(at, _)| *at)
+        [message, idle, keepalive]
     }
 
     fn keepalive(&self, keepalive: Keepalive) -> (Instant, Due) {

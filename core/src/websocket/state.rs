@@ -78,6 +78,11 @@ impl State {
         *self = Self::Closed(ending, Deadline::At(by));
     }
 
+    /// Nothing more is tried.
+    pub(super) fn finish(&mut self) {
+        *self = Self::Finished;
+    }
+
     /// The peer will send nothing more. True if that is news.
     pub(super) fn end_of_input(&mut self) -> bool {
         match self {
@@ -186,6 +191,10 @@ mod tests {
             let mut next = state;
             next.end(Ending::Await, at(10));
             assert!(next.is_closed() && !next.ends_writing());
+
+            let mut next = state;
+            next.finish();
+            assert!(next.is_finished() && next.deadline().is_none());
         }
     }
 
