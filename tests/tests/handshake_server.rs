@@ -4,11 +4,12 @@
 //! or an application that makes mistakes.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use sockeye::websocket::handshake::{
     FieldError, Limits, Lost, Origins, Rejection, Response, ResponseError, ServerEvent,
-    ServerHandshake, ServerOptions,
+    ServerHandshake, ServerOptions, accept_key, client_key,
 };
 use sockeye::websocket::{Config, Message, Violation};
 use sockeye::{Instant, Progress};
@@ -209,6 +210,33 @@ fn h19_h20_storage_follows_the_bytes() {
             assert!(usage.held <= 512, "{usage:?}");
         }
     }
+}
+
+#[test]
+fn keys_are_made_on_the_stack() {
+    let (key, usage) = measure(|| client_key(sockeye_tests::handshake::NONCE));
+    assert_eq!(usage.allocations, 0);
+    let (accept, usage) = measure(|| accept_key(&key));
+    assert_eq!(usage.allocations, 0);
+    assert_eq!(accept, sockeye_tests::handshake::ACCEPT.as_bytes());
+}
+
+/// The head, and the answer; then the head without what growth left unused.
+#[test]
+fn a_plain_handshake_is_three_allocations() {
+    let options = Arc::new(ServerOptions::new(Origins::Any));
+    let response = Response::new();
+    let mut input = request(&[]);
+    let (accepted, usage) = measure(|| {
+        let mut handshake = ServerHandshake::new(options, Instant::ZERO);
+        let _ = handshake.handle_input(Instant::ZERO, &mut input);
+        handshake.accept(&response).unwrap();
+        handshake.advance_transmit(usize::MAX);
+        handshake.into_head().unwrap()
+    });
+    assert!(usage.allocations <= 3, "{usage:?}");
+    assert!(usage.held <= input.len() as isize, "{usage:?}");
+    assert_eq!(accepted.request().path(), "/ws");
 }
 
 #[test]
