@@ -213,6 +213,11 @@ pub struct Outcome {
 }
 
 impl ServerVector {
+    /// The bytes of the request.
+    pub fn input(&self) -> Vec<u8> {
+        self.request.bytes(&REQUEST)
+    }
+
     /// What the server asks for.
     pub fn options(&self) -> ServerOptions {
         let origins = match self.origins.as_deref() {
@@ -359,6 +364,11 @@ impl ServerVector {
 }
 
 impl ClientVector {
+    /// The bytes of the response.
+    pub fn input(&self) -> Vec<u8> {
+        self.response.bytes(&RESPONSE)
+    }
+
     /// What the client asks for.
     ///
     /// # Panics

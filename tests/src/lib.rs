@@ -27,6 +27,7 @@
 
 pub mod alloc;
 pub mod cuts;
+pub mod fuzz;
 pub mod handshake;
 pub mod hex;
 pub mod script;

@@ -209,6 +209,12 @@ impl Player {
         }
     }
 
+    /// Makes room for so many bytes of input, so that keeping what is unread
+    /// allocates nothing.
+    pub fn reserve(&mut self, input: usize) {
+        self.unread.reserve(input);
+    }
+
     /// Runs one operation.
     ///
     /// # Errors
