@@ -467,3 +467,59 @@ impl ShortHeader {
             .unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Queues the `n`th frame in the way that `kind` says.
+    fn queue(storage: &mut Storage, kind: usize, n: u8) {
+        match kind {
+            0 => storage.copy(|out| out.extend([n; 3])),
+            1 => storage.share(&[n], Bytes::from(alloc::vec![n; 4])),
+            2 => storage.put(Slot::Pong, [&[n], &[n; 5]]),
+            3 => storage.put(Slot::Close, [&[n], &[n; 6]]),
+            _ => storage.copy(|out| out.extend(core::iter::repeat_n(n, SEGMENT))),
+        }
+    }
+
+    fn drained(storage: &mut Storage, step: impl Fn(&mut Storage) -> Vec<u8>) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !storage.is_empty() {
+            let written = step(storage);
+            assert!(!written.is_empty());
+            all.extend(written);
+        }
+        assert!(storage.copied.is_empty() && storage.segments.is_empty());
+        all
+    }
+
+    /// Everything at once by the short ways, or bit by bit by the long ones.
+    #[test]
+    fn short_ways_give_what_the_long_ways_give() {
+        for script in 0..5_usize.pow(4) {
+            let [mut short, mut long] = [Storage::default(), Storage::default()];
+            for n in 0..4 {
+                let kind = script / 5_usize.pow(n) % 5;
+                queue(&mut short, kind, n as u8);
+                queue(&mut long, kind, n as u8);
+            }
+            let short = drained(&mut short, |storage| {
+                let mut slices = [&[][..]; SLICES];
+                let n = storage.slices(&mut slices);
+                let bytes = slices[..n].concat();
+                storage.advance(bytes.len());
+                bytes
+            });
+            let long = drained(&mut long, |storage| {
+                let mut slices = [&[][..]; SLICES];
+                let n = storage.slices_of_all(&mut slices);
+                let mut bytes = slices[..n].concat();
+                bytes.truncate(if script % 3 == 0 { 1000 } else { 7001 });
+                storage.advance_part(bytes.len());
+                bytes
+            });
+            assert!(short == long, "script {script}");
+        }
+    }
+}
