@@ -2,13 +2,15 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye::Instant;
-use sockeye::websocket::{Config, Connection, Event, Message, Reason, Role, Violation};
+use sockeye::websocket::{Config, Connection, Event, Message, Reason, Receive, Role, Violation};
 use sockeye_tests::alloc::{Counting, measure};
 use sockeye_tests::cuts::Random;
 use sockeye_tests::hex::hex;
 use sockeye_tests::trace::{Bench, Side};
+use sockeye_tests::vectors;
 use sockeye_tests::wire::Frame;
 
 #[global_allocator]
@@ -198,7 +200,7 @@ fn m21_a_large_message_leaves_nothing_behind() {
 #[test]
 fn m22_a_kept_message_pins_nothing_else() {
     let mut connection = server();
-    let mut input = hex("(82 81 m0 'a' 81 81 m0 'b')*5000");
+    let input = hex("(82 81 m0 'a' 81 81 m0 'b')*5000");
     // Twice, and cut in the middle of a frame, so that some are collected.
     for size in [input.len(), 5] {
         let mut bytes = input.clone();
@@ -220,7 +222,6 @@ fn m22_a_kept_message_pins_nothing_else() {
         let each = size_of::<Message<'static>>() + 16;
         assert!(usage.held <= (10_000 * each) as isize, "{usage:?}");
     }
-    input.clear();
 }
 
 #[test]
@@ -258,7 +259,6 @@ fn m23_single_bytes_cost_two_copies_each_at_the_most() {
 
 #[test]
 fn a_stream_may_have_more_fragments_than_a_message() {
-    use sockeye::websocket::Receive;
     let mut config = Config::default();
     config.receive = Receive::Chunks;
     config.max_stream = 64 * 20_000;
@@ -267,6 +267,35 @@ fn a_stream_may_have_more_fragments_than_a_message() {
     assert_eq!(bench.trace.reason(), None);
     bench.feed(&hex("00 80 m0"));
     assert_eq!(bench.trace.violation(), Some(Violation::TooManyFragments));
+}
+
+#[test]
+fn a_violation_behind_a_chunk_is_told_though_the_input_ends() {
+    let mut config = Config::default();
+    config.receive = Receive::Chunks;
+    let mut connection = Connection::new(Role::Server, config, Instant::ZERO);
+    let mut input = hex("81 83 m0 'ab' ff");
+    let progress = connection.handle_input(Instant::ZERO, &mut input);
+    assert!(matches!(progress.event, Some(Event::Chunk(chunk)) if *chunk.bytes == *b"ab"));
+    let end = connection.handle_eof(Instant::ZERO);
+    assert_eq!(end, Some(vectors::event("violation InvalidUtf8")));
+    assert_eq!(connection.handle_eof(Instant::ZERO), None);
+    let written = 4;
+    connection.advance_transmit(written);
+    assert!(!connection.has_output() && connection.is_finished());
+}
+
+#[test]
+fn the_default_limits_are_bounded_and_known() {
+    let config = Config::default();
+    assert_eq!(config.max_message, 1 << 20);
+    assert_eq!(config.max_fragments(Receive::Messages), 16_384);
+    assert_eq!(config.max_fragments(Receive::Chunks), (1 << 30) / 64);
+    assert_eq!(config.max_outgoing, 1 << 20);
+    assert_eq!(config.close_timeout, Duration::from_secs(5));
+    let keepalive = config.keepalive.unwrap();
+    assert_eq!(keepalive.interval, Duration::from_secs(20));
+    assert_eq!(keepalive.timeout, Duration::from_secs(20));
 }
 
 fn server() -> Connection {

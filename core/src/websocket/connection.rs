@@ -198,11 +198,16 @@ impl Connection {
 
     /// The transport has no more input. Calling again changes nothing.
     pub fn handle_eof(&mut self, now: Instant) -> Option<Event<'static>> {
-        let news = self.state.end_of_input();
-        news.then(|| match self.has_event() {
+        if !self.state.end_of_input() {
+            return None;
+        }
+        let event = match self.has_event() {
             true => self.violation(now, Violation::InvalidUtf8),
             false => self.end(now, Reason::Eof, Ending::Write),
-        })
+        };
+        // Whatever the end is, there is no input to wait for.
+        self.state.end_of_input();
+        Some(event)
     }
 
     /// Time has come to `now`, and there is nothing to read.
