@@ -34,3 +34,16 @@ pub mod script;
 pub mod trace;
 pub mod vectors;
 pub mod wire;
+
+/// What the READMEs show is compiled with the examples above.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../../README.md")]
+    struct Project;
+
+    #[doc = include_str!("../../adapter-tokio/README.md")]
+    struct Tokio;
+
+    #[doc = include_str!("../../adapter-async-std/README.md")]
+    struct AsyncStd;
+}

@@ -1,0 +1,155 @@
+//! What the README says in tables is what the code says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::fs;
+
+use sockeye::websocket::handshake::{Limits, Origins, ServerOptions};
+use sockeye::websocket::{Config, Receive};
+
+/// The name of each limit, its value as `Debug` has it, and as the README has it.
+type Row = (&'static str, &'static str, &'static str);
+
+const CONFIG: &[Row] = &[
+    ("max_message", "1048576", "1 MiB"),
+    ("max_stream", "1073741824", "1 GiB"),
+    (
+        "max_fragments",
+        "None",
+        "one for each 64 bytes of the message limit, at least 16 384",
+    ),
+    ("max_outgoing", "1048576", "1 MiB"),
+    (
+        "keepalive",
+        "Some(Keepalive { interval: 20s, timeout: 20s })",
+        "20 s, 20 s",
+    ),
+    ("stall_timeout", "Some(30s)", "30 s"),
+    ("close_timeout", "5s", "5 s"),
+    ("idle_timeout", "None", "none"),
+    ("message_timeout", "None", "none"),
+];
+
+/// Fields of the configuration that limit nothing.
+const CHOICES: &[&str] = &["receive", "auto_pong"];
+
+const HANDSHAKE: &[Row] = &[
+    ("request_line", "8192", "8 KiB"),
+    ("head", "16384", "16 KiB"),
+    ("fields", "100", "100"),
+    ("informational", "8", "8"),
+    ("body", "65536", "64 KiB"),
+    ("timeout", "10s", "10 s"),
+];
+
+#[test]
+fn every_limit_is_listed_with_its_default() {
+    let readme = read("README.md");
+    for (heading, rows, values, choices) in [
+        (
+            "of a connection",
+            CONFIG,
+            fields(Config::default()),
+            CHOICES,
+        ),
+        ("of a handshake", HANDSHAKE, fields(Limits::default()), &[]),
+    ] {
+        let names = rows
+            .iter()
+            .map(|(name, ..)| *name)
+            .chain(choices.iter().copied());
+        let known: BTreeSet<&str> = names.collect();
+        let found: BTreeSet<&str> = values.keys().map(String::as_str).collect();
+        assert_eq!(known, found, "the limits {heading}");
+        for (name, value, _) in rows {
+            assert_eq!(values[*name], *value, "{name}");
+        }
+        let said: BTreeMap<String, String> = table(&readme, heading)
+            .map(|cells| (cells[0].trim_matches('`').to_owned(), cells[2].clone()))
+            .collect();
+        let expected = rows
+            .iter()
+            .map(|(name, _, text)| (name.to_string(), text.to_string()));
+        assert_eq!(said, expected.collect(), "the limits {heading}");
+    }
+    assert_eq!(Config::default().max_fragments(Receive::Messages), 16_384);
+    assert_eq!(Config::default().max_fragments(Receive::Chunks), 1 << 24);
+    let options = ServerOptions::new(Origins::Any);
+    assert_eq!(options.limits, Limits::default());
+    assert!(!options.require_origin);
+}
+
+#[test]
+fn every_feature_is_listed() {
+    let readme = read("README.md");
+    let mut said: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut package = String::new();
+    for cells in table(&readme, "crate") {
+        if let [name] = &quoted(&cells[0])[..] {
+            package.clone_from(name);
+        }
+        let features = said.entry(package.clone()).or_default();
+        features.extend(quoted(&cells[1]));
+    }
+    for (package, folder) in [
+        ("sockeye", "core"),
+        ("sockeye-tokio", "adapter-tokio"),
+        ("sockeye-async-std", "adapter-async-std"),
+    ] {
+        let manifest: toml::Table = read(&format!("{folder}/Cargo.toml")).parse().unwrap();
+        let features = manifest["features"].as_table().unwrap().keys().cloned();
+        let features: BTreeSet<String> = features.filter(|name| name != "default").collect();
+        assert_eq!(said.remove(package), Some(features), "{package}");
+    }
+    assert!(said.is_empty(), "{said:?}");
+}
+
+/// A file of the project.
+fn read(path: &str) -> String {
+    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The cells of the table whose first heading is `heading`.
+fn table<'t>(text: &'t str, heading: &str) -> impl Iterator<Item = Vec<String>> + 't {
+    let start = format!("| {heading} |");
+    let lines = text
+        .lines()
+        .skip_while(move |line| !line.starts_with(&start));
+    let rows = lines.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells = row.trim_matches('|').split(" | ");
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    })
+}
+
+/// What stands between backticks.
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The fields of a struct with their values, by its `Debug`.
+fn fields(value: impl Debug) -> BTreeMap<String, String> {
+    let text = format!("{value:?}");
+    let (_, text) = text.split_once(" { ").unwrap();
+    let text = text.strip_suffix(" }").unwrap();
+    let mut fields: Vec<String> = Vec::new();
+    let mut depth = 0;
+    for part in text.split(", ") {
+        match fields.last_mut().filter(|_| depth > 0) {
+            Some(field) => *field += &format!(", {part}"),
+            None => fields.push(part.to_owned()),
+        }
+        depth += part.matches('{').count();
+        depth -= part.matches('}').count();
+    }
+    let pair = |field: String| {
+        let (name, value) = field.split_once(": ").unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    fields.into_iter().map(pair).collect()
+}
