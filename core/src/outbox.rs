@@ -25,6 +25,9 @@ pub const SLICES: usize = 8;
 /// A run of small frames is cut at this size, to let a control frame in.
 pub(crate) const SEGMENT: usize = 16 * 1024;
 
+/// A frame up to this size may cross it, so that one write takes all of a run.
+const SMALL: usize = 1024;
+
 /// Kept when everything is written and nobody lent the storage.
 const KEPT: usize = 2048;
 
@@ -243,7 +246,7 @@ impl Storage {
         write(&mut self.copied);
         let len = self.copied.len() - before;
         self.queued += len;
-        if self.run + len > SEGMENT {
+        if self.run >= SEGMENT || (len > SMALL && self.run + len > SEGMENT) {
             self.end_run();
         }
         self.run += len;
