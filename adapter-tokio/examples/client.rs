@@ -9,13 +9,22 @@ use sockeye_tokio::websocket::{CloseCode, Message};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    let talked = talk().await;
+    if let Err(error) = &talked {
+        eprintln!("{error}");
+    }
+    // Standard input cannot be interrupted: the process ends without it.
+    std::process::exit(talked.is_err().into());
+}
+
+async fn talk() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args()
         .nth(1)
         .unwrap_or("ws://127.0.0.1:9001/ws".into());
     let (sender, mut receiver) = connect(&url).await?.split();
 
-    let typing = tokio::spawn(async move {
+    tokio::spawn(async move {
         let mut lines = BufReader::new(stdin()).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let Ok(()) = sender.send(line).await else {
@@ -31,7 +40,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Message::Binary(bytes) => println!("{} bytes", bytes.len()),
         }
     }
-    // Standard input cannot be interrupted: the process ends without it.
-    typing.abort();
-    std::process::exit(0);
+    Ok(())
 }

@@ -88,17 +88,18 @@ def example(adapter, name):
     return OUT / "bin" / adapter / name
 
 
-def install(what, folder, command):
-    """Runs `command`, which fills `folder`, unless that was done before."""
+def install(what, folder, steps, version=""):
+    """Runs the steps that fill `folder`, unless the same were run before."""
     done = folder / ".installed"
-    if done.exists() and done.read_text() == str(command):
+    stamp = f"{steps}\n{version}"
+    if done.exists() and done.read_text() == stamp:
         return
     print(f"   installing {what}", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     log = OUT / "log" / f"install-{folder.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
-        for step in command:
+        for step in steps:
             try:
                 status = subprocess.run(
                     step, stdout=output, stderr=output, timeout=400
@@ -107,7 +108,7 @@ def install(what, folder, command):
                 raise Broken(f"{what} could not be installed: {error}") from None
             if status != 0:
                 raise Broken(f"{what} could not be installed, see {log}")
-    done.write_text(str(command))
+    done.write_text(stamp)
 
 
 def python_with(name, *packages):
