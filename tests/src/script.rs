@@ -181,7 +181,7 @@ pub struct Player {
     unread: Vec<u8>,
     /// Whether the last event was given.
     is_over: bool,
-    /// What is left of a slice of which a part was written.
+    /// The beginning of what is left of a slice of which a part was written.
     half: Vec<u8>,
     /// What was seen; without a last entry nothing is noted.
     record: Vec<Seen>,
@@ -415,8 +415,9 @@ impl Player {
                     seen.output.extend_from_slice(now);
                 }
                 if !later.is_empty() {
-                    if !now.is_empty() {
-                        self.half.extend_from_slice(later);
+                    // Kept only where it is looked at, not where memory is.
+                    if !now.is_empty() && !self.record.is_empty() {
+                        self.half.extend_from_slice(&later[..later.len().min(64)]);
                     }
                     break;
                 }

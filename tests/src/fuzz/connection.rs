@@ -7,7 +7,7 @@
 //! | flags, keys, seed | what [`setup`] makes of them; then, until the end: |
 //! | `00` to `7f` | so many bytes follow, which the peer sends |
 //! | `80` first length payload | a frame of the peer's, well-formed but for what `first` says |
-//! | `81` first high low | the same with a payload of that length, of `x` |
+//! | `81` first high low | the same with a payload of `x`, of up to 8 KiB |
 //! | `82` and above, argument | an operation; see [`operation`] |
 
 use std::time::Duration;
@@ -116,7 +116,7 @@ fn script(mut choices: Choices<'_>, is_client: bool) -> Vec<Op> {
             }
             0x81 => {
                 let first = choices.byte();
-                let len = u16::from_be_bytes([choices.byte(), choices.byte()]);
+                let len = u16::from_be_bytes([choices.byte(), choices.byte()]) % 0x2000;
                 let payload = vec![b'x'; len.into()];
                 Op::Input(
                     Frame {
@@ -141,7 +141,8 @@ fn script(mut choices: Choices<'_>, is_client: bool) -> Vec<Op> {
 /// The operations that are not input, with sizes around those that matter.
 fn operation(tag: u8, argument: u8) -> Op {
     let small = usize::from(argument);
-    let large = small * 128;
+    // Just beyond 16 KiB at the most, where payloads get storage of their own.
+    let large = small * 66;
     match tag % 19 {
         0 => Op::Eof,
         1 => Op::Wait(Duration::from_millis(u64::from(argument) * 200)),
