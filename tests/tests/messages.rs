@@ -1,10 +1,14 @@
 //! Messages that arrive: RFC 6455 sections 5.4, 5.6 and 8.1.
 
+use std::future::Future;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sockeye::Instant;
+use sockeye::driver::{Io, WebSocket};
 use sockeye::websocket::{Config, Connection, Event, Message, Reason, Receive, Role, Violation};
 use sockeye_tests::alloc::{Counting, measure};
 use sockeye_tests::cuts::Random;
@@ -283,6 +287,59 @@ fn a_violation_behind_a_chunk_is_told_though_the_input_ends() {
     let written = 4;
     connection.advance_transmit(written);
     assert!(!connection.has_output() && connection.is_finished());
+}
+
+/// A transport that has some input, and then nothing for ever.
+#[derive(Default)]
+struct Quiet(Vec<u8>);
+
+impl Io for Quiet {
+    type Error = ();
+
+    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<Result<usize, ()>> {
+        let n = self.0.len().min(buf.len());
+        buf[..n].copy_from_slice(&self.0[..n]);
+        self.0.drain(..n);
+        match n {
+            0 => Poll::Pending,
+            n => Poll::Ready(Ok(n)),
+        }
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<Result<usize, ()>> {
+        Poll::Ready(Ok(bufs.concat().len()))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO
+    }
+
+    fn poll_deadline(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_violation_behind_a_chunk_is_told_though_nothing_more_comes() {
+    let quiet = Quiet(hex("81 fe 0100 m0 'ab' ff"));
+    let mut socket = WebSocket::new(quiet, server());
+    let cx = &mut Context::from_waker(Waker::noop());
+    let first = pin!(socket.next_chunk()).poll(cx);
+    let Poll::Ready(Some(Ok(chunk))) = first else {
+        panic!("{first:?}");
+    };
+    assert_eq!((&*chunk.bytes, chunk.last), (&b"ab"[..], false));
+    let _ = pin!(socket.next_chunk()).poll(cx);
+    let reason = socket.close_reason();
+    assert_eq!(reason, Some(&Reason::Violation(Violation::InvalidUtf8)));
 }
 
 #[test]
