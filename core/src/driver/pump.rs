@@ -425,6 +425,7 @@ impl<I: Io> Pump<I> {
     }
 
     /// Writes, and minds the deadlines of writing and closing. Does not read.
+    #[cfg(feature = "std")]
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Error<I::Error>> {
         while !self.is_done() {
             let _ = self.poll_write(cx)?;
@@ -477,6 +478,7 @@ impl<I: Io> Pump<I> {
     }
 
     /// Whether anything is queued, or perhaps held back by the transport.
+    #[cfg(feature = "std")]
     pub(super) fn has_output(&self) -> bool {
         self.connection.has_output() || self.unflushed
     }

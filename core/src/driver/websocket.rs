@@ -78,6 +78,7 @@ impl<I: Io> WebSocket<I> {
         Parts::new(pump.io, pump.connection, pump.unread.into_bytes())
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn into_pump(self) -> Pump<I> {
         *self.0
     }

@@ -443,6 +443,7 @@ impl Connection {
     }
 
     /// Whether no message in parts is unfinished.
+    #[cfg(feature = "std")]
     pub(crate) fn is_between_messages(&self) -> bool {
         self.sending == Sending::Whole
     }

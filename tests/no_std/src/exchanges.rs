@@ -1,6 +1,11 @@
 //! Both ends of a handshake and of a connection, from bytes to bytes.
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use sockeye::driver::{Io, WebSocket};
 use sockeye::websocket::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Origins, Refusal, Response, ServerEvent,
     ServerHandshake, ServerOptions,
@@ -140,6 +145,80 @@ pub fn connection_fails() -> bool {
     let event = server.handle_input(NOW, &mut input).event;
     event == Some(Event::Closed(Reason::Violation(Violation::Unmasked)))
         && written(&mut server) == b"\x88\x02\x03\xea"
+}
+
+/// The driver echoes over a serial line, which gives and takes a byte at a time,
+/// and ends with the closing handshake.
+pub fn driver_echoes() -> bool {
+    let input = *b"\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xe8";
+    let line = Line {
+        input: &input,
+        output: Vec::new(),
+        is_shut_down: false,
+    };
+    let mut websocket = WebSocket::new(line, connection(Role::Server));
+    let mut cx = Context::from_waker(Waker::noop());
+    let ended = {
+        let echo = pin!(websocket.for_each(|connection, message| {
+            // Refused once the connection is closing.
+            let _ = connection.send(message);
+        }));
+        echo.poll(&mut cx)
+    };
+    let line = websocket.get_ref();
+    matches!(ended, Poll::Ready(Ok(())))
+        && line.output == b"\x81\x02hi\x88\x02\x03\xe8"
+        && line.is_shut_down
+}
+
+struct Line<'i> {
+    input: &'i [u8],
+    output: Vec<u8>,
+    is_shut_down: bool,
+}
+
+impl Io for Line<'_> {
+    type Error = Infallible;
+
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, Infallible>> {
+        let (Some((byte, rest)), Some(slot)) = (self.input.split_first(), buf.first_mut()) else {
+            return Poll::Ready(Ok(0));
+        };
+        *slot = *byte;
+        self.input = rest;
+        Poll::Ready(Ok(1))
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        bufs: &[&[u8]],
+    ) -> Poll<Result<usize, Infallible>> {
+        let byte = bufs.iter().find_map(|buf| buf.first());
+        self.output.extend(byte);
+        Poll::Ready(Ok(usize::from(byte.is_some())))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.is_shut_down = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn now(&self) -> Instant {
+        NOW
+    }
+
+    fn poll_deadline(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+        Poll::Pending
+    }
 }
 
 fn connection(role: Role) -> Connection {

@@ -14,12 +14,13 @@ mod platform;
 
 /// What the platform's entry point calls.
 fn main() -> u8 {
-    let exchanges: [(u8, fn() -> bool); 5] = [
+    let exchanges: [(u8, fn() -> bool); 6] = [
         (1, exchanges::server_accepts),
         (2, exchanges::server_refuses),
         (3, exchanges::client_opens),
         (4, exchanges::connection_echoes),
         (5, exchanges::connection_fails),
+        (6, exchanges::driver_echoes),
     ];
     let failed = exchanges.iter().find(|(_, went_well)| !went_well());
     failed.map_or(42, |(number, _)| *number)
