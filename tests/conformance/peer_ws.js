@@ -8,10 +8,9 @@ const http = require('http');
 const path = require('path');
 const readline = require('readline');
 const WebSocket = require('ws');
+const { Echo, FOLDER, run } = require('./echo');
 
-const FOLDER = process.argv[2];
 const SIZES = [0, 1, 125, 126, 127, 65535, 65536, 1 << 20, 16 << 20];
-const SECONDS = 20;
 
 async function main() {
   const echo = await Echo.start();
@@ -23,40 +22,7 @@ async function main() {
   process.exit(0);
 }
 
-async function run(name, check) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${SECONDS} s`)), SECONDS * 1000);
-  });
-  try {
-    await Promise.race([check(), late]);
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    console.log(`FAILED  ${name}: ${String(error.message).split('\n').join(' ').slice(0, 300)}`);
-  }
-  clearTimeout(timer);
-}
-
-// --- the examples
-
-class Echo {
-  static async start(...options) {
-    const child = spawn(path.join(FOLDER, 'echo'), ['--port', '0', ...options], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const lines = readline.createInterface({ input: child.stdout });
-    const [line] = await once(lines, 'line');
-    const [, address] = line.match(/^listening on (127\.0\.0\.1:\d+)$/);
-    return Object.assign(new Echo(), { child, address, url: `ws://${address}/ws` });
-  }
-
-  async stop(signal) {
-    const exit = once(this.child, 'exit');
-    this.child.kill(signal);
-    const [status] = await exit;
-    return status;
-  }
-}
+// --- client
 
 /// The client example: what it printed, and how it ended.
 class Client {

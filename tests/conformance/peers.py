@@ -1,6 +1,6 @@
-"""npm `ws` and python `websockets`: each a client of `echo`, and a server for
-`client`, on both adapters. What they check stands in `peer_ws.js` and
-`peer_websockets.py`."""
+"""npm `ws` and python `websockets`, each a client of `echo` and a server for
+`client`, and a page in a browser, on both adapters. What they check stands in
+`peer_ws.js`, `peer_websockets.py` and `peer_browser.js`."""
 
 import os
 import shutil
@@ -23,6 +23,15 @@ def websockets(tally):
         script = kit.HERE / "peer_websockets.py"
         command = [python, "-u", script, kit.OUT / "bin" / adapter]
         relay(tally, f"websockets, {adapter}", command, {})
+
+
+def browser(tally):
+    folder = node_modules()
+    chromium = kit.debian("chromium", "chromium")
+    for adapter in kit.ADAPTERS:
+        script = kit.HERE / "peer_browser.js"
+        command = ["node", script, kit.OUT / "bin" / adapter, chromium]
+        relay(tally, f"browser, {adapter}", command, {"NODE_PATH": str(folder)})
 
 
 def node_modules():
