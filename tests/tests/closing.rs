@@ -270,6 +270,25 @@ fn k15_messages_that_wait_are_sent_before_the_answer_to_a_close() {
     }
 }
 
+#[test]
+fn k15_however_many_wait_and_however_they_are_kept() {
+    for len in [100, 5000, 20_000] {
+        for at_once in [1, 999, usize::MAX] {
+            let mut bench = Bench::new(Side::Server, Config::default());
+            bench.writable = false;
+            for n in 0..9 {
+                bench.connection.send(vec![n; len]).unwrap();
+            }
+            bench.feed(&hex("88 82 m0 03e8"));
+            while !bench.write(at_once).is_empty() {}
+            let frames = bench.trace.frames();
+            let first: Vec<_> = frames.iter().map(|f| (f.first, f.payload[0])).collect();
+            let data = (0..9).map(|n| (0x82, n));
+            assert!(first.into_iter().eq(data.chain([(0x88, 3)])), "{len}");
+        }
+    }
+}
+
 /// All states × all events.
 mod states {
     use super::*;
