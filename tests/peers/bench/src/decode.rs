@@ -120,8 +120,8 @@ mod peers {
     use tungstenite::protocol::WebSocketConfig;
 
     use super::Run;
-    use crate::tape::{READ, Tape};
     use crate::now;
+    use crate::tape::{READ, Tape};
 
     pub(super) fn subject(name: &str, tape: Tape, see: impl FnMut(&[u8]) + 'static) -> Run {
         match name {
@@ -188,7 +188,12 @@ mod peers {
         Box::new(move |n| {
             now(async {
                 for _ in 0..n {
-                    see(socket.next().await.expect("endless").expect("valid").as_payload());
+                    see(socket
+                        .next()
+                        .await
+                        .expect("endless")
+                        .expect("valid")
+                        .as_payload());
                 }
             });
             n

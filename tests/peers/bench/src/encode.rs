@@ -4,11 +4,11 @@ use std::hint::black_box;
 use std::io::Write;
 
 use sockeye::Instant;
-use sockeye::websocket::{Config, Connection, MaskSource, Role, SLICES};
+use sockeye::websocket::{Config, Connection, Role, SLICES};
 
 use crate::decode::Run;
-use crate::{floor, keys};
 use crate::tape::Tape;
+use crate::{floor, keys};
 
 /// Who encodes, in the order of the table.
 pub const SUBJECTS: &[&str] = &[
@@ -86,7 +86,7 @@ fn least(sending: Sending) -> Run {
 
 fn sockeye(sending: Sending) -> Run {
     let role = match sending.client {
-        true => Role::Client(MaskSource::from_fn(keys::fresh)),
+        true => Role::Client(sockeye_tokio::mask_keys()),
         false => Role::Server,
     };
     let mut connection = Connection::new(role, Config::default(), Instant::ZERO);
@@ -146,7 +146,9 @@ mod peers {
             for _ in 0..n / sending.queued {
                 for _ in 0..sending.queued {
                     let payload = Bytes::from_static(black_box(sending.payload));
-                    socket.write(Message::Binary(payload)).expect("there is room");
+                    socket
+                        .write(Message::Binary(payload))
+                        .expect("there is room");
                 }
                 socket.flush().expect("a tape has no errors");
             }
@@ -204,7 +206,9 @@ mod peers {
                 for _ in 0..n / sending.queued {
                     for _ in 0..sending.queued {
                         let payload = black_box(sending.payload);
-                        let fed = socket.feed(tokio_websockets::Message::binary(payload)).await;
+                        let fed = socket
+                            .feed(tokio_websockets::Message::binary(payload))
+                            .await;
                         fed.expect("there is room");
                     }
                     socket.flush().await.expect("a tape has no errors");

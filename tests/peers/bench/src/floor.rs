@@ -17,8 +17,14 @@ pub struct Head {
 pub fn head(bytes: &[u8]) -> Option<Head> {
     let second = *bytes.get(1)?;
     let (len, at) = match second & 0x7f {
-        126 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
-        127 => (u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?) as usize, 10),
+        126 => (
+            usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)),
+            4,
+        ),
+        127 => (
+            u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?) as usize,
+            10,
+        ),
         len => (len.into(), 2),
     };
     Some(Head {
@@ -39,7 +45,8 @@ pub fn unmask(key: [u8; 4], payload: &mut [u8]) {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
     let odd = words.into_remainder().iter_mut();
-    odd.zip(wide.to_ne_bytes()).for_each(|(byte, key)| *byte ^= key);
+    odd.zip(wide.to_ne_bytes())
+        .for_each(|(byte, key)| *byte ^= key);
 }
 
 /// Unmasks a whole frame, and checks it if it is text.

@@ -5,39 +5,157 @@ mod decode;
 mod encode;
 mod floor;
 mod keys;
+mod load;
 mod payload;
+mod plot;
+mod run;
 mod sample;
 mod scenario;
+mod serve;
+mod table;
 mod tape;
 mod worker;
 
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use std::pin::pin;
+use std::process::{Command, ExitCode, Stdio};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use crate::run::{Plan, Programs};
 
 #[global_allocator]
 static ALLOCATOR: count::Counting = count::Counting;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words[..] {
+    let result = match words[..] {
         ["worker", scenario, subject, ms] => {
-            let scenario = &scenario::all()[scenario.parse::<usize>().expect("a number")];
             let time = Duration::from_millis(ms.parse().expect("milliseconds"));
-            println!("{}", worker::run(scenario, subject, time).encode());
+            println!(
+                "{}",
+                worker::run(&numbered(scenario), subject, time).encode()
+            );
+            Ok(())
         }
         ["count", scenario, subject] => {
-            let scenario = &scenario::all()[scenario.parse::<usize>().expect("a number")];
-            println!("{}", worker::count(scenario, subject));
+            println!("{}", worker::count(&numbered(scenario), subject));
+            Ok(())
         }
-        _ => {
-            for (n, scenario) in scenario::all().iter().enumerate() {
-                println!("{n} {}", scenario.name);
-            }
+        ["serve", subject] => serve::run(subject),
+        _ => match plan(&words) {
+            Some(plan) => compare(&plan),
+            None => Err(io::Error::other(
+                "usage: [--quick] [--rounds N] [--only NAME]",
+            )),
+        },
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
+}
+
+fn numbered(scenario: &str) -> scenario::Scenario {
+    let number: usize = scenario.parse().expect("the number of a scenario");
+    scenario::all().swap_remove(number)
+}
+
+fn plan(mut words: &[&str]) -> Option<Plan> {
+    let mut plan = Plan {
+        rounds: 7,
+        memory: Duration::from_millis(100),
+        echo: Duration::from_millis(1000),
+        only: String::new(),
+    };
+    loop {
+        words = match words {
+            [] => return Some(plan),
+            ["--quick", rest @ ..] => {
+                plan.rounds = 3;
+                plan.memory = Duration::from_millis(10);
+                plan.echo = Duration::from_millis(100);
+                rest
+            }
+            ["--rounds", rounds, rest @ ..] => {
+                plan.rounds = rounds.parse().ok().filter(|n| *n > 0)?;
+                rest
+            }
+            ["--only", name, rest @ ..] => {
+                plan.only = name.to_string();
+                rest
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Builds what is missing, measures everything, and shows and keeps the table.
+fn compare(plan: &Plan) -> io::Result<()> {
+    if cfg!(debug_assertions) {
+        return Err(io::Error::other(
+            "this is a debug build: use cargo run --release",
+        ));
+    }
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let out = target.join("bench");
+    std::fs::create_dir_all(&out)?;
+    let programs = Programs {
+        plain: std::env::current_exe()?,
+        simd: build_simd(&target)?,
+        simulator: simulator().then(|| out.clone()),
+    };
+    let blocks = run::run(plan, &programs)?;
+    let table = table::markdown(&blocks);
+    let summary = table::summary(&blocks);
+    std::fs::write(out.join("table.md"), format!("{table}{summary}\n"))?;
+    std::fs::write(out.join("plot.svg"), plot::svg(&blocks))?;
+    print!("{table}");
+    println!("Kept in {}", out.canonicalize()?.display());
+    println!("{summary}");
+    Ok(())
+}
+
+/// The same program with sockeye's `simd` feature, and without peers.
+fn build_simd(target: &Path) -> io::Result<std::path::PathBuf> {
+    eprintln!("building sockeye with simd");
+    let target = target.join("simd");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--no-default-features",
+            "--features",
+            "simd",
+        ])
+        .args([
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+        ])
+        .arg("--target-dir")
+        .arg(&target)
+        .status()?;
+    match status.success() {
+        true => Ok(target.join("release").join(env!("CARGO_BIN_NAME"))),
+        false => Err(io::Error::other("sockeye with simd does not build")),
+    }
+}
+
+/// Whether valgrind is there.
+fn simulator() -> bool {
+    let version = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    version.is_ok_and(|status| status.success())
 }
 
 /// What a future over a transport in memory gives: it never has to wait.

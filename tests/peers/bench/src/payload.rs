@@ -57,11 +57,19 @@ impl Payload {
 
     /// The frame of a client, masked with a key of its own number.
     pub fn masked(&self, number: u32) -> Vec<u8> {
-        let key = number.wrapping_mul(0x9e37_79b9).wrapping_add(1).to_be_bytes();
+        let key = number
+            .wrapping_mul(0x9e37_79b9)
+            .wrapping_add(1)
+            .to_be_bytes();
         let mut frame = vec![self.first_byte()];
         push_len(0x80, self.bytes.len(), &mut frame);
         frame.extend(key);
-        frame.extend(self.bytes.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k));
+        frame.extend(
+            self.bytes
+                .iter()
+                .zip(key.iter().cycle())
+                .map(|(b, k)| b ^ k),
+        );
         frame
     }
 

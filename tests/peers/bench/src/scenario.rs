@@ -58,8 +58,18 @@ pub fn all() -> Vec<Scenario> {
         ("echo 100 x 1, 125 B text", Payload::ascii(125), 100, 1),
         ("echo 100 x 16, 14 B binary", Payload::binary(14), 100, 16),
         ("echo 100 x 16, 125 B text", Payload::ascii(125), 100, 16),
-        ("echo 100 x 16, 1 KiB binary", Payload::binary(1024), 100, 16),
-        ("echo 100 x 1, 16 KiB binary", Payload::binary(16 << 10), 100, 1),
+        (
+            "echo 100 x 16, 1 KiB binary",
+            Payload::binary(1024),
+            100,
+            16,
+        ),
+        (
+            "echo 100 x 1, 16 KiB binary",
+            Payload::binary(16 << 10),
+            100,
+            1,
+        ),
         ("echo 10 x 1, 1 MiB binary", Payload::binary(1 << 20), 10, 1),
     ] {
         let echo = Echo {
