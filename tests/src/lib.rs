@@ -3,7 +3,8 @@
 //! What the tests of every package have in common: the notation of bytes
 //! ([`hex`]), the tables of vectors ([`vectors`]), the chunkings of an input
 //! ([`cuts`]), a connection under a virtual clock ([`trace`]), a reader of
-//! frames that shares no code with the library ([`wire`]), the opening handshake
+//! frames that shares no code with the library ([`wire`]), a transport that follows
+//! a script ([`transport`]), the opening handshake
 //! ([`handshake`]), and allocation counts ([`alloc`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
@@ -32,6 +33,7 @@ pub mod handshake;
 pub mod hex;
 pub mod script;
 pub mod trace;
+pub mod transport;
 pub mod vectors;
 pub mod wire;
 

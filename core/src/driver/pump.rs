@@ -1,6 +1,7 @@
 //! The pump: bytes from the transport to the connection and back.
 //!
-//! One poll goes round this circle until the transport has nothing more:
+//! One poll goes round this circle until the transport has nothing more, or
+//! until others should have their turn:
 //!
 //! ```text
 //!   handle the input at hand -> write -> the end? -> read -+
@@ -10,9 +11,12 @@
 //!
 //! Replies are therefore corked: written when the input at hand is used up, or
 //! when [`CORK`] bytes wait. Only a control frame is offered at once.
+//!
+//! A write that is not taken stops nothing: reading goes on until there is no
+//! room for replies. Every way to wait is bounded by a deadline of the
+//! connection's, but for the peer's silence where that is allowed.
 
 use alloc::vec::Vec;
-use core::cell::Cell;
 use core::ops::ControlFlow;
 use core::task::{Context, Poll, ready};
 
@@ -36,6 +40,8 @@ pub(super) struct Pump<I> {
     /// How the connection ended, once it has.
     pub(super) reason: Option<Reason<'static>>,
     ended: Ended,
+    /// What was done since others last had their turn: see [`FAIR`].
+    work: usize,
 }
 
 /// Input that was read and not asked for: what follows the message that `next`
@@ -82,7 +88,7 @@ pub(super) const CORK: usize = 16 * 1024;
 /// Input is read directly into a message if this much of it is missing.
 const DIRECT: usize = 16 * 1024;
 
-/// After so many messages other tasks get their turn.
+/// After so many events, or so many KiB of input, other tasks get their turn.
 const FAIR: usize = 64;
 
 /// What a handler of events decides, and what it leaves.
@@ -105,6 +111,7 @@ impl<I: Io> Pump<I> {
             output: Output::Open,
             reason: None,
             ended: Ended::Not,
+            work: 0,
         }
     }
 
@@ -115,7 +122,19 @@ impl<I: Io> Pump<I> {
         cx: &mut Context<'_>,
         mut handle: impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Poll<Result<Option<T>, Error<I::Error>>> {
-        self.with_scratch(|pump, read| pump.turn(cx, read, &mut handle))
+        if self.is_over() {
+            return Poll::Ready(Ok(None));
+        }
+        // It stays the end if `handle` panics: the input at hand is lost then.
+        self.ended = Ended::Reported;
+        let poll = self.with_scratch(|pump, read| pump.turn(cx, read, &mut handle));
+        if poll.is_pending() {
+            self.work = 0;
+        }
+        if matches!(poll, Poll::Pending | Poll::Ready(Ok(Some(_)))) {
+            self.ended = Ended::Not;
+        }
+        poll
     }
 
     /// Lends the thread's buffers for the length of `work`.
@@ -134,45 +153,39 @@ impl<I: Io> Pump<I> {
         read: &mut [u8],
         handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Poll<Result<Option<T>, Error<I::Error>>> {
-        if self.ended == Ended::Reported {
-            return Poll::Ready(Ok(None));
-        }
         let now = self.io.now();
         if self.connection.is_open() && self.io.poll_going_away(cx).is_ready() {
             // An open connection takes a Close without a reason.
             let _ = self.connection.close(CloseCode::GOING_AWAY, "");
         }
-        let handled = Cell::new(0);
-        let mut handle = |connection: &mut Connection, event: Event<'_>| {
-            handled.set(handled.get() + 1);
-            handle(connection, event)
-        };
-        loop {
-            if let Some(value) = self.feed_unread(cx, now, &mut handle)? {
+        while self.work < FAIR {
+            if let Some(value) = self.feed_unread(cx, now, handle)? {
                 return Poll::Ready(Ok(Some(value)));
             }
             let written = self.poll_write(cx)?;
-            let shut_down = self.poll_end(cx);
-            if self.connection.is_finished() {
-                return Poll::Ready(self.end().map(|()| None));
+            if self.poll_end(cx, written).is_ready() {
+                return Poll::Ready(self.end());
             }
-            if shut_down.is_pending() {
-                ready!(self.poll_idle(cx, now, Wait::Write));
-            } else if self.unread.is_empty() {
-                match self.poll_read(cx, now, read, &mut handle)? {
-                    Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(value))),
-                    Poll::Ready(None) => {}
-                    Poll::Pending => ready!(self.poll_idle(cx, now, Wait::Read)),
+            if self.has_input() {
+                if !self.connection.has_room() {
+                    ready!(self.poll_idle(cx, now, Wait::Write));
                 }
-            } else if written.is_pending() {
-                ready!(self.poll_idle(cx, now, Wait::Write));
+                continue;
             }
-            if handled.get() >= FAIR {
-                cx.waker().wake_by_ref();
-                let _ = self.poll_write(cx)?;
-                return Poll::Pending;
+            match self.poll_read(cx, now, read, handle)? {
+                Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(value))),
+                Poll::Ready(None) => {}
+                Poll::Pending => ready!(self.poll_idle(cx, now, Wait::Read)),
             }
         }
+        let _ = self.poll_write(cx)?;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether there is something to hand out as soon as there is room.
+    fn has_input(&self) -> bool {
+        !self.unread.is_empty() || self.connection.has_event()
     }
 
     /// Hands out what was read before.
@@ -182,7 +195,7 @@ impl<I: Io> Pump<I> {
         now: Instant,
         handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Result<Option<T>, Error<I::Error>> {
-        if self.unread.is_empty() && !self.connection.has_event() {
+        if !self.has_input() {
             return Ok(None);
         }
         let mut unread = core::mem::take(&mut self.unread);
@@ -210,6 +223,7 @@ impl<I: Io> Pump<I> {
             match event {
                 Some(Event::Closed(reason)) => self.reason = Some(reason.into_owned()),
                 Some(event) => {
+                    self.work += 1;
                     if let ControlFlow::Break(value) = handle(&mut self.connection, event) {
                         return Ok(Fed {
                             left: input.len(),
@@ -220,7 +234,8 @@ impl<I: Io> Pump<I> {
                 None if input.is_empty() => break,
                 None => {
                     // Paused: the output has to make room first.
-                    if self.poll_write(cx)?.is_pending() || !self.connection.has_room() {
+                    let _ = self.poll_write(cx)?;
+                    if !self.connection.has_room() {
                         break;
                     }
                 }
@@ -251,7 +266,7 @@ impl<I: Io> Pump<I> {
             let Poll::Ready(n) = self.io.poll_read(cx, space) else {
                 return Ok(Poll::Pending);
             };
-            let n = n.or_else(|error| self.lost(error))?;
+            let n = self.took(n)?;
             let event = match n {
                 0 => self.eof(now),
                 n => self.connection.input_filled(now, n),
@@ -261,7 +276,7 @@ impl<I: Io> Pump<I> {
         let Poll::Ready(n) = self.io.poll_read(cx, read) else {
             return Ok(Poll::Pending);
         };
-        let n = n.or_else(|error| self.lost(error))?;
+        let n = self.took(n)?;
         if n == 0 {
             let event = self.eof(now);
             return Ok(Poll::Ready(self.hand_over(event, handle)));
@@ -284,7 +299,10 @@ impl<I: Io> Pump<I> {
     ) -> Option<T> {
         match event? {
             Event::Closed(reason) => self.reason = Some(reason),
-            event => return handle(&mut self.connection, event).break_value(),
+            event => {
+                self.work += 1;
+                return handle(&mut self.connection, event).break_value();
+            }
         }
         None
     }
@@ -294,13 +312,19 @@ impl<I: Io> Pump<I> {
         self.connection.handle_eof(now)
     }
 
-    /// A transport that fails after the end has only ended.
-    fn lost(&mut self, error: I::Error) -> Result<usize, Error<I::Error>> {
-        if self.reason.is_some() {
-            return Ok(0);
+    /// What a read took. A transport that fails after the end has only ended.
+    fn took(&mut self, read: Result<usize, I::Error>) -> Result<usize, Error<I::Error>> {
+        match read {
+            Ok(n) => {
+                self.work += n / 1024;
+                Ok(n)
+            }
+            Err(_) if self.reason.is_some() => Ok(0),
+            Err(error) => {
+                self.connection.abandon();
+                Err(Error::Io(error))
+            }
         }
-        self.ended = Ended::Reported;
-        Err(Error::Io(error))
     }
 
     /// Nothing can be done before the transport, or time, goes on. Ready if time
@@ -317,7 +341,7 @@ impl<I: Io> Pump<I> {
                 return Poll::Ready(());
             }
             let ping_is_due = self.connection.has_output() && !had_output;
-            if ping_is_due || self.connection.is_finished() {
+            if ping_is_due || self.connection.is_abandoned() {
                 return Poll::Ready(());
             }
             let deadline = match wait {
@@ -347,7 +371,7 @@ impl<I: Io> Pump<I> {
             }
             self.unflushed = true;
         }
-        if self.unflushed {
+        if self.unflushed && self.output == Output::Open {
             match self.io.poll_flush(cx) {
                 Poll::Pending => return Ok(Poll::Pending),
                 Poll::Ready(Ok(())) => self.unflushed = false,
@@ -360,31 +384,37 @@ impl<I: Io> Pump<I> {
     /// A transport that cannot be written to after the end is done with.
     fn unwritable(&mut self, error: Error<I::Error>) -> Result<Poll<()>, Error<I::Error>> {
         self.output = Output::ShutDown;
-        self.unflushed = false;
+        self.connection.abandon();
         if self.reason.is_some() {
-            self.connection.abandon();
             return Ok(Poll::Ready(()));
         }
         self.ended = Ended::Reported;
         Err(error)
     }
 
-    /// Ends the output when the connection has written all it ever will.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.connection.ends_writing() && self.output == Output::Open {
+    /// Ends the output when the connection has `written` all it ever will. Ready
+    /// when the transport can be dropped, or when time is over.
+    fn poll_end(&mut self, cx: &mut Context<'_>, written: Poll<()>) -> Poll<()> {
+        let is_abandoned = self.connection.is_abandoned();
+        let ends = self.connection.ends_writing() && (written.is_ready() || is_abandoned);
+        if ends && self.output == Output::Open {
             // The connection is over; how the transport takes it changes nothing.
-            let _ = ready!(self.io.poll_shutdown(cx));
-            self.output = Output::ShutDown;
+            if self.io.poll_shutdown(cx).is_ready() {
+                self.output = Output::ShutDown;
+            }
         }
-        Poll::Ready(())
+        let shut_down = self.output == Output::ShutDown;
+        match is_abandoned || (shut_down && self.connection.is_finished()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
-    /// Reports the end: a clean one is no error.
-    fn end(&mut self) -> Result<(), Error<I::Error>> {
-        self.ended = Ended::Reported;
+    /// The end: a clean one is no error.
+    fn end<T>(&self) -> Result<Option<T>, Error<I::Error>> {
         match &self.reason {
             Some(reason) if !reason.is_clean() => Err(Error::Ended(reason.clone())),
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 
@@ -403,7 +433,10 @@ impl<I: Io> Pump<I> {
         while !self.is_done() && self.poll_write(cx)?.is_pending() {
             ready!(self.poll_idle(cx, self.io.now(), Wait::Write));
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(match self.has_output() {
+            true => Err(Error::Send(SendError::Closing)),
+            false => Ok(()),
+        })
     }
 
     /// Queues a message, and writes it unless more input is at hand.
@@ -412,7 +445,7 @@ impl<I: Io> Pump<I> {
         cx: &mut Context<'_>,
         queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error<I::Error>> {
-        if self.ended == Ended::Reported {
+        if self.is_over() {
             return Err(Error::Send(SendError::Closing));
         }
         self.with_scratch(|pump, _| {
@@ -485,7 +518,7 @@ impl<I: Io> Pump<I> {
 
     /// Whether there is nothing to write to any more.
     fn is_done(&self) -> bool {
-        self.is_over() || self.connection.is_finished()
+        self.is_over() || self.connection.is_abandoned()
     }
 }
 

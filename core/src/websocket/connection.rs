@@ -442,6 +442,11 @@ impl Connection {
         self.state.finish();
     }
 
+    /// Whether nothing more will be written or waited for.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state == State::Finished
+    }
+
     /// Whether no message in parts is unfinished.
     #[cfg(feature = "std")]
     pub(crate) fn is_between_messages(&self) -> bool {
