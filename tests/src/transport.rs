@@ -87,7 +87,8 @@ pub enum Gate {
 /// What one read gives at the most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
-    Bytes(VecDeque<u8>),
+    /// These, from the given one on.
+    Bytes(Vec<u8>, usize),
     Eof,
 }
 
@@ -123,6 +124,8 @@ struct State {
     strict: bool,
     plan: Option<Plan>,
     calls: Vec<Call>,
+    /// Whether calls are no longer noted.
+    forgets: bool,
     advances: usize,
     waits: Waits,
 }
@@ -178,6 +181,7 @@ impl World {
             strict: true,
             plan: None,
             calls: Vec::new(),
+            forgets: false,
             advances: 0,
             waits: Waits::default(),
         };
@@ -204,7 +208,7 @@ impl World {
 
     /// The same, later.
     pub fn input_at(&self, gate: Gate, bytes: &[u8]) {
-        self.push(gate, Segment::Bytes(bytes.iter().copied().collect()));
+        self.push(gate, Segment::Bytes(bytes.into(), 0));
     }
 
     /// The peer sends no more.
@@ -270,6 +274,21 @@ impl World {
     pub fn received(&self) -> Vec<u8> {
         let state = self.lock();
         state.written[..state.received].to_vec()
+    }
+
+    /// How many bytes the peer has sent and nobody has read.
+    pub fn unread(&self) -> usize {
+        let state = self.lock();
+        let left = |(_, segment): &(Gate, Segment)| match segment {
+            Segment::Bytes(bytes, at) => bytes.len() - at,
+            Segment::Eof => 0,
+        };
+        state.input.iter().map(left).sum()
+    }
+
+    /// Calls are no longer noted, since that takes memory.
+    pub fn forget_calls(&self) {
+        self.lock().forgets = true;
     }
 
     /// The calls so far.
@@ -437,7 +456,9 @@ impl State {
             Some(plan) => plan(self.calls.len(), call),
             None => Fault::None,
         };
-        self.calls.push(call);
+        if !self.forgets {
+            self.calls.push(call);
+        }
         match fault {
             Fault::Pending => {
                 self.waits.delayed.push(cx.waker().clone());
@@ -467,15 +488,14 @@ impl State {
             self.waits.read = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let Some((_, Segment::Bytes(bytes))) = self.input.front_mut() else {
+        let Some((_, Segment::Bytes(bytes, at))) = self.input.front_mut() else {
             self.over.input = true;
             return Poll::Ready(Ok(0));
         };
-        let n = fault.shorten(bytes.len().min(buf.len()));
-        for (slot, byte) in buf.iter_mut().zip(bytes.drain(..n)) {
-            *slot = byte;
-        }
-        if bytes.is_empty() {
+        let n = fault.shorten((bytes.len() - *at).min(buf.len()));
+        buf[..n].copy_from_slice(&bytes[*at..*at + n]);
+        *at += n;
+        if *at == bytes.len() {
             self.input.pop_front();
         }
         Poll::Ready(Ok(n))

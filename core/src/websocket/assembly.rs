@@ -168,7 +168,8 @@ impl Assembly {
         if left.min(*filled) < least.max(1) {
             return None;
         }
-        if bytes.len() == *filled {
+        // Crumbs that a short read left are not worth a read of their own.
+        if bytes.len() - *filled < least {
             let more = left.min(*filled);
             bytes.reserve_exact(room(bytes.capacity(), *filled, more, self.most));
             bytes.resize(*filled + more, 0);

@@ -112,7 +112,7 @@ pub struct Config {
     /// for 16 384 frames at least.
     pub max_fragments: Option<u32>,
     /// While this many bytes or more wait to be written, nothing more is
-    /// accepted, and no input is handed out: 1 MiB.
+    /// accepted, and no input is handed out: 1 MiB. With 0, one message at a time.
     pub max_outgoing: usize,
     /// Whether pings are answered: yes. Switch off to answer them by
     /// [`Connection::pong`](super::Connection::pong).

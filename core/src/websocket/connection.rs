@@ -416,7 +416,7 @@ impl Connection {
     /// Whether a message would be accepted, and input handed out.
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.outbox.queued() < self.config.max_outgoing
+        self.outbox.queued() < self.config.max_outgoing.max(1)
     }
 
     /// Whether a ping or a pong waits, which should be offered to the transport

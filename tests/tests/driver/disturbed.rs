@@ -1,5 +1,6 @@
 //! Every step of a script delayed, shortened or failing.
 
+use sockeye_tests::cuts::Random;
 use sockeye_tests::transport::{Call, DISTURBANCES, Fault, World};
 
 use crate::scenarios::{Log, SCENARIOS, Scenario};
@@ -88,25 +89,27 @@ fn t06_t07_any_two_steps_may_be_delayed() {
 }
 
 #[test]
-fn t06_t07_all_steps_may_be_delayed_and_shortened() {
+fn t06_t07_all_steps_may_be_shortened() {
     for scenario in &SCENARIOS {
         let (outcome, _) = plain(scenario);
-        for fault in DISTURBANCES {
-            for drops in [false, true] {
-                // A step that is always delayed never comes.
-                let every = move |n, _| match (fault, n % 2) {
-                    (Fault::Pending, 0) => Fault::None,
-                    _ => fault,
-                };
-                let (all, _) = run(scenario, drops, every);
-                assert_eq!(all, outcome, "{}: {fault:?}", scenario.name);
-            }
+        for fault in [Fault::One, Fault::Half, Fault::AllButOne] {
+            let (all, _) = run(scenario, false, move |_, _| fault);
+            assert_eq!(all, outcome, "{}: {fault:?}", scenario.name);
         }
-        let (all, _) = run(scenario, true, |n, _| match n % 2 {
-            0 => Fault::Pending,
-            _ => Fault::One,
-        });
-        assert_eq!(all, outcome, "{}: Pending, then one byte", scenario.name);
+    }
+}
+
+#[test]
+fn t06_t07_t08_any_steps_may_be_delayed_and_shortened() {
+    for scenario in &SCENARIOS {
+        let (outcome, _) = plain(scenario);
+        for seed in 0..40 {
+            let mut random = Random::new(seed);
+            let faults = [Fault::None, Fault::Pending, Fault::Half, Fault::AllButOne];
+            let any = move |_, _| faults[random.below(faults.len())];
+            let (all, _) = run(scenario, seed % 2 == 0, any);
+            assert_eq!(all, outcome, "{}: seed {seed}", scenario.name);
+        }
     }
 }
 

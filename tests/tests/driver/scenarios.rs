@@ -57,8 +57,8 @@ pub(crate) const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "a large message, read directly",
         peer: |world| {
-            let bytes = [client(BINARY, binary(80_000)), client(TEXT, "after")].concat();
-            bytes.chunks(21_000).for_each(|chunk| world.input(chunk));
+            let bytes = [client(BINARY, binary(36_000)), client(TEXT, "after")].concat();
+            bytes.chunks(9_000).for_each(|chunk| world.input(chunk));
             world.input(&close_of_client());
             world.eof();
         },
@@ -67,8 +67,8 @@ pub(crate) const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "the transport ends inside a large message",
         peer: |world| {
-            let bytes = client(BINARY, binary(80_000));
-            bytes[..70_000].chunks(18_000).for_each(|c| world.input(c));
+            let bytes = client(BINARY, binary(36_000));
+            bytes[..35_000].chunks(9_000).for_each(|c| world.input(c));
             world.eof();
         },
         run: echo,
@@ -133,9 +133,9 @@ pub(crate) const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "a message in chunks comes, another in parts goes",
         peer: |world| {
-            let frames = [client(0x02, binary(3000)), client(0x80, binary(40_000))];
+            let frames = [client(0x02, binary(3000)), client(0x80, binary(15_000))];
             let bytes = frames.concat();
-            bytes.chunks(10_000).for_each(|chunk| world.input(chunk));
+            bytes.chunks(5_000).for_each(|chunk| world.input(chunk));
             world.input(&close_of_client());
             world.eof();
         },
