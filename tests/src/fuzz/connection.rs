@@ -191,8 +191,11 @@ fn bounded(setup: &Setup, script: &[Op], feed: Feed, drain: Drain) {
     // grows by doubling. What is sent is made here, and may be copied once.
     let queue = 2 * sent.min(setup.config.max_outgoing + largest);
     let bound = message + queue + 2 * largest + 4096;
-    let what = format_args!("{received} received, {sent} sent, {feed:?}, {drain:?}");
-    assert_bounded(usage.peak, bound, what);
+    assert_bounded(
+        usage.peak,
+        bound,
+        format_args!("{received} received, {sent} sent, {feed:?}, {drain:?}"),
+    );
     let is_done = player.connection.is_finished() && !player.connection.has_output();
     if is_done && !setup.lend {
         let held = usize::try_from(usage.held).unwrap_or(0);
