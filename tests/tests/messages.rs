@@ -175,9 +175,61 @@ fn m16_fragments_hold_no_more_than_twice_what_they_brought() {
             });
             let most = connections.len() * (16_000 * 2 + 1024);
             assert!(usage.peak <= most, "by {size}: {usage:?}");
+            // Storage that doubles is moved rarely, so the work is linear.
+            let moves = usage.allocations / connections.len();
+            assert!(moves <= 16, "by {size}: {moves} times");
             let fresh = || Connection::new(Role::Server, config.clone(), Instant::ZERO);
             connections.fill_with(fresh);
         }
+    }
+}
+
+#[test]
+fn m17_fragments_up_to_the_limit_cost_the_limit() {
+    // Not a power of two, so that doubling alone would go beyond it.
+    let limit = 64 * 18_000;
+    for (first, directly) in [(0x01, false), (0x02, false), (0x02, true)] {
+        let mut config = Config::default();
+        config.max_message = limit;
+        let mut connection = Connection::new(Role::Server, config, Instant::ZERO);
+        let mut fragments: Vec<Vec<u8>> = (0..64)
+            .map(|n| match n {
+                0 => Frame::m0(first, vec![b'a'; limit / 64]).bytes(),
+                63 => Frame::m0(0x80, vec![b'a'; limit / 64]).bytes(),
+                _ => Frame::m0(0x00, vec![b'a'; limit / 64]).bytes(),
+            })
+            .collect();
+        let (received, usage) = measure(|| {
+            let mut received = None;
+            for (n, fragment) in fragments.iter_mut().enumerate() {
+                // Room for a direct read is offered once there is something.
+                let (head, tail) = fragment.split_at_mut(if n == 0 { 100 } else { 8 });
+                let mut event = connection.handle_input(Instant::ZERO, head).event;
+                let mut tail = &mut tail[..];
+                while event.is_none() && !tail.is_empty() {
+                    let space = match directly {
+                        true => connection.input_space(1),
+                        false => None,
+                    };
+                    let Some(space) = space else {
+                        event = connection.handle_input(Instant::ZERO, tail).event;
+                        break;
+                    };
+                    let n = space.len().min(tail.len());
+                    let (piece, rest) = tail.split_at_mut(n);
+                    space[..n].copy_from_slice(piece);
+                    event = connection.input_filled(Instant::ZERO, n);
+                    tail = rest;
+                }
+                if let Some(Event::Message(message)) = event {
+                    received = Some(message.as_bytes().len());
+                }
+            }
+            received
+        });
+        assert_eq!(received, Some(limit));
+        assert!(usage.peak <= limit + 64 * 1024, "{usage:?}");
+        assert!(usage.allocations <= 24, "{usage:?}");
     }
 }
 
@@ -347,6 +399,9 @@ fn the_default_limits_are_bounded_and_known() {
     let config = Config::default();
     assert_eq!(config.max_message, 1 << 20);
     assert_eq!(config.max_fragments(Receive::Messages), 16_384);
+    let mut small = config.clone();
+    small.max_message = 1;
+    assert_eq!(small.max_fragments(Receive::Messages), 16_384);
     assert_eq!(config.max_fragments(Receive::Chunks), (1 << 30) / 64);
     assert_eq!(config.max_outgoing, 1 << 20);
     assert_eq!(config.close_timeout, Duration::from_secs(5));
