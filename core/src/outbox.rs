@@ -182,7 +182,7 @@ impl Outbox {
     pub(crate) fn advance(&mut self, n: usize) {
         let Some(storage) = &mut self.0 else { return };
         storage.advance(n);
-        if storage.is_empty() && !storage.lent && storage.copied.capacity() > KEPT {
+        if storage.is_empty() && !storage.lent && storage.capacity() > KEPT {
             self.0 = None;
         }
     }
@@ -214,6 +214,11 @@ impl Outbox {
 impl Storage {
     fn is_empty(&self) -> bool {
         self.queued == 0 && self.controls == 0
+    }
+
+    /// Bytes that are held for what can be queued.
+    fn capacity(&self) -> usize {
+        self.copied.capacity() + self.segments.capacity() * size_of::<Segment>()
     }
 
     fn slot(&self, slot: Slot) -> &ControlFrame {
@@ -448,7 +453,7 @@ impl Storage {
         let moved = Self {
             copied,
             head: 0,
-            segments: core::mem::take(&mut self.segments),
+            segments: self.segments.drain(..).collect(),
             run: core::mem::take(&mut self.run),
             queued: core::mem::take(&mut self.queued),
             front: core::mem::take(&mut self.front),

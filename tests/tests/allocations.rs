@@ -338,6 +338,53 @@ fn m21_storage_is_given_back_with_the_message() {
 }
 
 #[test]
+fn m21_storage_is_given_back_with_the_output() {
+    // Small payloads are copied; of large ones the queue has an entry each.
+    for (side, len) in SIDES
+        .into_iter()
+        .flat_map(|side| [(side, 1000), (side, 5000)])
+    {
+        let mut connection = connection(side, |_| {});
+        let ((), usage) = measure(|| {
+            for _ in 0..200 {
+                connection.send(vec![b'x'; len]).expect("room");
+            }
+            drain(&mut connection);
+        });
+        assert!(usage.peak >= 200 * len, "{usage:?}");
+        let held = usize::try_from(usage.held).expect("nothing from before");
+        assert!(held <= 3072, "{side:?} {len} {usage:?}");
+    }
+}
+
+#[test]
+fn what_waits_moves_into_storage_of_its_size() {
+    for side in SIDES {
+        let mut connection = connection(side, |_| {});
+        connection.lend_output(OutputBuffer::default());
+        for _ in 0..100 {
+            connection.send(vec![b'x'; 5000]).expect("room");
+            connection.send(&[b'x'; 100]).expect("room");
+        }
+        drain(&mut connection);
+        connection.send(vec![b'x'; 5000]).expect("room");
+        connection.send("hello").expect("room");
+        let (buffer, usage) = measure(|| connection.reclaim_output());
+        assert!(usage.peak <= STORAGE + 64, "{side:?} {usage:?}");
+        // The buffer is as good as before.
+        drain(&mut connection);
+        connection.lend_output(buffer.expect("it comes back"));
+        let ((), usage) = measure(|| {
+            for _ in 0..100 {
+                connection.send(vec![b'x'; 5000]).expect("room");
+                connection.send(&[b'x'; 100]).expect("room");
+            }
+        });
+        assert_eq!(usage.allocations, 100, "the payloads: {side:?} {usage:?}");
+    }
+}
+
+#[test]
 fn m22_a_message_that_is_kept_keeps_nothing_else() {
     let mut connection = connection(Side::Server, |_| {});
     let mut input = frame(Side::Server, 0x82, b"x").repeat(10_000);
