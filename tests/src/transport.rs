@@ -63,6 +63,8 @@ pub enum Fault {
     Half,
     /// All but one byte, and one byte at least.
     AllButOne,
+    /// It never comes.
+    Never,
     /// It fails, now and ever after.
     Error,
     /// Writing takes nothing, reading meets the end of input, and a deadline is
@@ -464,6 +466,7 @@ impl State {
                 self.waits.delayed.push(cx.waker().clone());
                 Poll::Pending
             }
+            Fault::Never => Poll::Pending,
             Fault::Error => Poll::Ready(Err("broken")),
             fault => Poll::Ready(Ok(fault)),
         }

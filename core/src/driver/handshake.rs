@@ -316,11 +316,33 @@ impl<I: Io, M: Machine> Exchange<I, M> {
         Poll::Ready(self.machine.handle_timeout(self.io.now()))
     }
 
-    /// Writes the answer and ends the output.
+    /// Writes the answer and ends the output. Whoever does not take it in time
+    /// goes without.
     async fn finish(&mut self) -> Result<(), HandshakeError<I::Error>> {
-        poll_fn(|cx| self.poll_written(cx)).await?;
-        let ended = poll_fn(|cx| self.io.poll_shutdown(cx)).await;
-        ended.map_err(HandshakeError::Io)
+        let until = self.io.now().after(FINISH);
+        poll_fn(|cx| self.poll_finish(cx, until)).await
+    }
+
+    fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<(), HandshakeError<I::Error>>> {
+        if self.poll_write(cx)?.is_ready() {
+            if let Poll::Ready(ended) = self.io.poll_shutdown(cx) {
+                return Poll::Ready(ended.map_err(HandshakeError::Io));
+            }
+        }
+        ready!(self.poll_until(cx, until));
+        Poll::Ready(Err(HandshakeError::Lost(Lost::Timeout)))
+    }
+
+    /// Ready at this instant, and not before.
+    fn poll_until(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        while self.io.now() < until {
+            ready!(self.io.poll_deadline(cx, until));
+        }
+        Poll::Ready(())
     }
 
     /// Discards what still arrives, to the end of input: closing a socket with
@@ -337,17 +359,16 @@ impl<I: Io, M: Machine> Exchange<I, M> {
             match self.io.poll_read(cx, &mut buffers.read) {
                 Poll::Ready(Ok(n)) if n > 0 && n < *left => *left -= n,
                 Poll::Ready(_) => break Poll::Ready(()),
-                Poll::Pending if self.io.poll_deadline(cx, until).is_pending() => {
-                    break Poll::Pending;
-                }
-                Poll::Pending if self.io.now() >= until => break Poll::Ready(()),
-                Poll::Pending => {}
+                Poll::Pending => break self.poll_until(cx, until),
             }
         };
         scratch::give_back(buffers);
         poll
     }
 }
+
+/// How long an answer that is no acceptance may take to be written.
+const FINISH: Duration = Duration::from_secs(5);
 
 /// How long, and for how much, a refused client is listened to after the answer.
 const LINGER: Duration = Duration::from_secs(1);
