@@ -68,7 +68,7 @@ pub struct Message {
     pub with: Vec<String>,
     /// All of the bytes, in place of the above.
     pub text: Option<String>,
-    /// What follows the head, in the notation of [`hex`](crate::hex).
+    /// What follows the head, in the notation of [`hex`].
     #[serde(default, deserialize_with = "hex::deserialize")]
     pub after: Vec<u8>,
 }

@@ -100,9 +100,9 @@ impl<I: Io> WebSocket<I> {
     /// too large to hold. [`Config::max_stream`](crate::websocket::Config::max_stream)
     /// is their limit.
     ///
-    /// Switches to [`Receive::Chunks`], which takes effect with the next message;
-    /// [`next`](Self::next) switches back. A message that was being collected
-    /// comes as one chunk.
+    /// Switches to [`Receive::Chunks`](crate::websocket::Receive::Chunks), which
+    /// takes effect with the next message; [`next`](Self::next) switches back. A
+    /// message that was being collected comes as one chunk.
     ///
     /// # Cancel safety
     ///
