@@ -1,6 +1,7 @@
 //! Streams of `futures-io` and timers of `async-io`, as the driver needs them.
 
 use std::future::{Future, pending, poll_fn};
+use std::io::ErrorKind::Interrupted;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -59,7 +60,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
     type Error = io::Error;
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        let read = loop {
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, buf)) {
+                Err(error) if error.kind() == Interrupted => {}
+                read => break read,
+            }
+        };
         Poll::Ready(self.end_of_input(read))
     }
 
@@ -70,9 +76,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
             *slice = IoSlice::new(buf);
             n += 1;
         }
-        let written = ready!(
-            Pin::new(&mut self.stream).poll_write_vectored(cx, slices.get(..n).unwrap_or_default())
-        );
+        let slices = slices.get(..n).unwrap_or_default();
+        let written = loop {
+            match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices)) {
+                Err(error) if error.kind() == Interrupted => {}
+                written => break written,
+            }
+        };
         self.trace.written(&written);
         Poll::Ready(written)
     }

@@ -1,6 +1,7 @@
 //! tokio's streams and timers, as the driver needs them.
 
 use std::future::{Future, pending, poll_fn};
+use std::io::ErrorKind::Interrupted;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,7 @@ use sockeye::driver::{Io, Member};
 use sockeye::websocket::SLICES;
 use tokio::io::ReadBuf;
 pub(crate) use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
 pub(crate) use tokio::time::Instant as Clock;
 use tokio::time::{Sleep, sleep_until};
 
@@ -30,6 +32,9 @@ pub struct Transport<S> {
     pub(crate) truncated: bool,
     epoch: Clock,
     timer: Option<Timer>,
+    /// Where timers are made, also when a thread outside polls, as that of a
+    /// [`Sender`](crate::Sender) may be.
+    runtime: Option<Handle>,
 }
 
 /// Made when it is first needed, and moved when it has fired or has to fire
@@ -42,7 +47,8 @@ struct Timer {
 }
 
 impl<S> Transport<S> {
-    /// Wraps a stream. Time is counted from now on.
+    /// Wraps a stream. Time is counted from now on, on the timers of the runtime
+    /// that this is called in; they have to be enabled.
     pub fn new(stream: S) -> Self {
         Self {
             stream,
@@ -52,6 +58,7 @@ impl<S> Transport<S> {
             truncated: false,
             epoch: Clock::now(),
             timer: None,
+            runtime: Handle::try_current().ok(),
         }
     }
 }
@@ -61,8 +68,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(buf);
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
-        Poll::Ready(self.end_of_input(read.map(|()| buf.filled().len())))
+        let read = loop {
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Err(error) if error.kind() == Interrupted => {}
+                read => break read.map(|()| buf.filled().len()),
+            }
+        };
+        Poll::Ready(self.end_of_input(read))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
@@ -72,9 +84,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
             *slice = IoSlice::new(buf);
             n += 1;
         }
-        let written = ready!(
-            Pin::new(&mut self.stream).poll_write_vectored(cx, slices.get(..n).unwrap_or_default())
-        );
+        let slices = slices.get(..n).unwrap_or_default();
+        let written = loop {
+            match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices)) {
+                Err(error) if error.kind() == Interrupted => {}
+                written => break written,
+            }
+        };
         self.trace.written(&written);
         Poll::Ready(written)
     }
@@ -93,9 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let due = self.epoch + at.since(Instant::ZERO);
-        let timer = self.timer.get_or_insert_with(|| Timer {
-            sleep: Box::pin(sleep_until(due)),
-            armed: Some(at),
+        let timer = self.timer.get_or_insert_with(|| {
+            let _inside = self.runtime.as_ref().map(Handle::enter);
+            Timer {
+                sleep: Box::pin(sleep_until(due)),
+                armed: Some(at),
+            }
         });
         if timer.armed.is_none_or(|armed| at < armed) {
             reset(timer.sleep.as_mut(), due);

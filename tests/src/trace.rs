@@ -114,7 +114,12 @@ impl Trace {
         (&self.events, wire::plain(&self.output))
     }
 
-    fn push(&mut self, event: Event<'static>) {
+    /// Adds an event; a chunk to the one before it, if that goes on.
+    ///
+    /// # Panics
+    ///
+    /// If a chunk continues nothing.
+    pub fn push(&mut self, event: Event<'static>) {
         match (self.events.last_mut(), event) {
             (Some(Event::Chunk(open)), Event::Chunk(chunk)) if !open.last => {
                 assert!(!chunk.first && chunk.kind == open.kind, "{chunk:?}");

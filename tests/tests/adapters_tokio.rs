@@ -1,27 +1,43 @@
 //! The suite of the adapters on tokio, and what needs tokio's clock.
 
-#[path = "adapter/ears.rs"]
-mod ears;
-#[path = "adapter/pipe.rs"]
-mod pipe;
-#[path = "adapter/suite.rs"]
-mod suite;
-#[path = "adapter/tls.rs"]
-mod tls;
+mod adapter;
+
+#[global_allocator]
+static ALLOCATOR: sockeye_tests::alloc::Counting = sockeye_tests::alloc::Counting;
 
 mod runtime {
     use std::future::Future;
     use std::io;
     use std::net::SocketAddr;
+    #[cfg(unix)]
+    use std::path::PathBuf;
 
     pub use sockeye_tokio as adapter;
     pub use tokio::net::{TcpListener, TcpStream};
+    #[cfg(unix)]
+    pub use tokio::net::{UnixListener, UnixStream};
 
-    pub use super::ears::{Ears, oneshot};
-    use super::pipe::Pipe;
+    pub use super::adapter::ears::{Ears, oneshot};
+    use super::adapter::pipe::Pipe;
+
+    /// What a listener on TCP accepts.
+    pub type Accepted = TcpStream;
+
+    pub fn is_nodelay(stream: &Accepted) -> bool {
+        stream.nodelay().unwrap()
+    }
 
     pub fn block_on<F: Future>(work: F) -> F::Output {
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(work)
+    }
+
+    /// As [`block_on`], with other threads for what is spawned.
+    pub fn threads<F: Future>(work: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
             .enable_all()
             .build();
         runtime.unwrap().block_on(work)
@@ -38,6 +54,17 @@ mod runtime {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         (listener, address)
+    }
+
+    /// A listener, and where it is.
+    #[cfg(unix)]
+    pub fn bind_unix() -> (UnixListener, PathBuf) {
+        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("sockeye-tokio-{}-{count}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let listener = UnixListener::bind(&path).unwrap();
+        (listener, path)
     }
 
     impl adapter::Listener for Ears {
@@ -61,8 +88,8 @@ mod clock {
     use sockeye_tokio::{Connect, ConnectError, Error, Server, WebSocket, accept};
     use tokio::time::{Instant, timeout};
 
-    use super::ears::{Ears, oneshot};
-    use super::pipe::pipe;
+    use super::adapter::ears::{Ears, oneshot};
+    use super::adapter::pipe::{Pipe, pipe};
 
     fn block_on<F: Future>(work: F) -> F::Output {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -74,7 +101,7 @@ mod clock {
             .block_on(work)
     }
 
-    async fn pair(config: Config) -> (WebSocket<super::pipe::Pipe>, WebSocket<super::pipe::Pipe>) {
+    async fn pair(config: Config) -> (WebSocket<Pipe>, WebSocket<Pipe>) {
         let (here, there) = pipe(4096);
         let server = Server::new(Origins::Any).config(config.clone());
         let connect = Connect::new("ws://localhost/").unwrap().config(config);
@@ -123,6 +150,59 @@ mod clock {
                 matches!(error, Error::Ended(Reason::Timeout(Timer::Stalled))),
                 "{error:?}"
             );
+        });
+    }
+
+    #[test]
+    fn t02_a_peer_that_reads_a_byte_a_second_is_no_stall() {
+        block_on(async {
+            let (here, there) = pipe(64);
+            let mut config = Config::default();
+            config.keepalive = None;
+            let server = Server::new(Origins::Any).config(config);
+            let connect = Connect::new("ws://localhost/").unwrap();
+            let (client, server) = tokio::join!(connect.over(here), server.accept(there));
+            let (mut client, mut server) = (client.unwrap(), server.unwrap());
+            server.start_send(vec![1; 200]).unwrap();
+            let writing = tokio::spawn(async move { server.flush().await.is_ok() });
+            let pipe = client.get_mut().get_mut();
+            pipe.chunk = 1;
+            for _ in 0..204 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                std::future::poll_fn(|cx| pipe.read(cx, &mut [0]))
+                    .await
+                    .unwrap();
+            }
+            assert!(writing.await.unwrap());
+        });
+    }
+
+    /// As TLS may have to write to end its output, to a peer that takes nothing.
+    #[test]
+    fn ending_the_output_after_a_refusal_has_a_deadline() {
+        block_on(async {
+            let (mut here, mut there) = pipe(4096);
+            there.stuck = true;
+            here.put_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            let begin = Instant::now();
+            assert!(accept(there, Origins::Any).await.is_err());
+            assert_eq!(begin.elapsed().as_secs(), 5);
+            assert!(here.take_all().starts_with(b"HTTP/1.1 426 "));
+        });
+    }
+
+    #[test]
+    fn ending_the_output_after_a_close_has_a_deadline() {
+        block_on(async {
+            let (mut client, mut server) = pair(Config::default()).await;
+            server.get_mut().get_mut().stuck = true;
+            client
+                .get_mut()
+                .get_mut()
+                .put_all(&[0x88, 0x80, 0, 0, 0, 0]);
+            let begin = Instant::now();
+            assert!(server.next().await.is_none());
+            assert_eq!(begin.elapsed().as_secs(), 5);
         });
     }
 

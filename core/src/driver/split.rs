@@ -458,10 +458,11 @@ impl<I: Io> Shared<I> {
         if held.is_none() {
             queue.unseen = false;
         }
+        queue.look(held.as_ref());
         if queue.abandoned && !queue.unseen {
             *held = None;
+            queue.look(None::<&Driven<I>>);
         }
-        queue.look(held.as_ref());
         let due = lock(&self.wakers.0).due(&queue, was_over);
         drop(queue);
         due.into_iter().for_each(Waker::wake);
@@ -506,8 +507,10 @@ struct Queue {
     abandoned: bool,
     /// Why nothing more is taken.
     refused: Option<SendError>,
-    /// Whether the connection has output of any kind.
+    /// Whether the connection has output of any kind, or had when it was dropped.
     has_output: bool,
+    /// Whether commands were dropped because the connection had ended.
+    lost: bool,
     /// Whether the connection has ended.
     over: bool,
 }
@@ -522,7 +525,7 @@ impl Queue {
     }
 
     fn is_written(&self) -> bool {
-        self.commands.is_empty() && !self.has_output
+        self.commands.is_empty() && !self.has_output && !self.lost
     }
 
     /// Takes a command, or leaves it where there is no room.
@@ -569,12 +572,13 @@ impl Queue {
     fn look<I: Io>(&mut self, driven: Option<&Driven<I>>) {
         let pump = driven.map(|driven| &driven.pump);
         self.over = pump.is_none_or(|pump| pump.is_over() || pump.connection.is_closed());
-        self.has_output = pump.is_some_and(Pump::has_output);
+        self.has_output = pump.map_or(self.has_output, Pump::has_output);
         self.buffered = pump.map_or(0, |pump| pump.connection.buffered_amount());
         if self.over || pump.is_none_or(|pump| !pump.connection.is_open()) {
             self.refused.get_or_insert(SendError::Closing);
         }
         if self.over {
+            self.lost |= !self.commands.is_empty();
             self.commands.clear();
             self.bytes = 0;
         }

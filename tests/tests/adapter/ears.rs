@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use super::pipe::{Pipe, pipe};
-use super::runtime::adapter::{Connect, WebSocket};
+use crate::runtime::adapter::{Connect, WebSocket};
 
 #[derive(Default)]
 struct Calls {
@@ -19,12 +19,26 @@ struct Calls {
 pub struct Ears(Arc<Mutex<Calls>>);
 
 /// What calls it.
-pub struct Mouth(Arc<Mutex<Calls>>);
+pub struct Mouth {
+    calls: Arc<Mutex<Calls>>,
+    alive: Arc<()>,
+}
+
+/// How many of the pipes that were dialled the server still holds.
+pub struct Alive(Arc<()>);
+
+impl Alive {
+    pub fn count(&self) -> usize {
+        // Not this one, nor the mouth's.
+        Arc::strong_count(&self.0) - 2
+    }
+}
 
 impl Ears {
     pub fn new() -> (Self, Mouth) {
         let calls = Arc::<Mutex<Calls>>::default();
-        (Self(calls.clone()), Mouth(calls))
+        let alive = Arc::default();
+        (Self(calls.clone()), Mouth { calls, alive })
     }
 
     pub async fn hear(&mut self) -> io::Result<Pipe> {
@@ -45,9 +59,14 @@ impl Ears {
 impl Mouth {
     /// Connects a pipe.
     pub fn dial(&self) -> Pipe {
-        let (here, there) = pipe(4096);
+        let (here, mut there) = pipe(4096);
+        there.alive = Some(self.alive.clone());
         self.call(Ok(there));
         here
+    }
+
+    pub fn alive(&self) -> Alive {
+        Alive(self.alive.clone())
     }
 
     /// Connects, and shakes hands.
@@ -62,7 +81,7 @@ impl Mouth {
     }
 
     fn call(&self, call: io::Result<Pipe>) {
-        let mut calls = self.0.lock().unwrap();
+        let mut calls = self.calls.lock().unwrap();
         calls.calls.push_back(call);
         if let Some(waker) = calls.waiting.take() {
             waker.wake();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// One end.
 #[derive(Debug)]
@@ -16,8 +16,18 @@ pub struct Pipe {
     pub chunk: usize,
     /// Whether every other call finds nothing at first.
     pub reluctant: bool,
+    /// Whether every other call is interrupted at first.
+    pub interrupted: bool,
+    /// Whether it looks at what it is given to read into, all of it.
+    pub curious: bool,
+    /// Whether ending the output never succeeds.
+    pub stuck: bool,
     reads: usize,
     writes: usize,
+    /// How much each write took.
+    pub written: Vec<usize>,
+    /// Held as long as this end is.
+    pub alive: Option<Arc<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,8 +61,13 @@ pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
         output: output.clone(),
         chunk: usize::MAX,
         reluctant: false,
+        interrupted: false,
+        curious: false,
+        stuck: false,
         reads: 0,
         writes: 0,
+        written: Vec::new(),
+        alive: None,
     };
     (end(&one, &two), end(&two, &one))
 }
@@ -74,11 +89,44 @@ impl Pipe {
         }
     }
 
+    /// How many bytes wait to be read at the other end.
+    pub fn unread_there(&self) -> usize {
+        self.output.lock().unwrap().bytes.len()
+    }
+
+    /// Forgets who waits at the other end.
+    pub fn forget_wakers(&self) {
+        self.output.lock().unwrap().waiting.clear();
+    }
+
+    /// The other end has ended: nothing more will come, or be read.
+    pub fn is_over(&self) -> bool {
+        let input = self.input.lock().unwrap();
+        input.ended && input.bytes.is_empty()
+    }
+
+    /// Takes everything that waits.
+    pub fn take_all(&mut self) -> Vec<u8> {
+        let mut line = self.input.lock().unwrap();
+        let bytes = line.bytes.drain(..).collect();
+        line.wake();
+        bytes
+    }
+
+    /// Lets the other end read `bytes`, however many.
+    pub fn put_all(&mut self, bytes: &[u8]) {
+        let mut line = self.output.lock().unwrap();
+        line.bytes.extend(bytes);
+        line.wake();
+    }
+
     pub fn read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.reads += 1;
-        if hesitates(self.reluctant, self.reads, cx) {
-            return Poll::Pending;
+        if self.curious {
+            let sum: u64 = buf.iter().map(|byte| u64::from(*byte)).sum();
+            assert_ne!(sum, u64::MAX);
         }
+        self.reads += 1;
+        ready!(self.hesitate(self.reads, cx))?;
         let mut line = self.input.lock().unwrap();
         if let Some(kind) = line.broken {
             return Poll::Ready(Err(kind.into()));
@@ -95,11 +143,9 @@ impl Pipe {
         Poll::Ready(Ok(n))
     }
 
-    pub fn write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    pub fn write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
         self.writes += 1;
-        if hesitates(self.reluctant, self.writes, cx) {
-            return Poll::Pending;
-        }
+        ready!(self.hesitate(self.writes, cx))?;
         let mut line = self.output.lock().unwrap();
         if let Some(kind) = line.broken {
             return Poll::Ready(Err(kind.into()));
@@ -107,15 +153,35 @@ impl Pipe {
         if self.chunk == 0 {
             return Poll::Ready(Ok(0));
         }
-        let room = line.capacity - line.bytes.len();
-        let n = room.min(buf.len()).min(self.chunk);
+        let room = line.capacity.saturating_sub(line.bytes.len());
+        let mut left = room.min(self.chunk);
+        let mut n = 0;
+        for buf in bufs {
+            let taken = buf.len().min(left);
+            line.bytes.extend(&buf[..taken]);
+            left -= taken;
+            n += taken;
+        }
         if n == 0 {
             line.waiting.push(cx.waker().clone());
             return Poll::Pending;
         }
-        line.bytes.extend(&buf[..n]);
         line.wake();
+        self.written.push(n);
         Poll::Ready(Ok(n))
+    }
+
+    /// What has to be overcome before each call that does something.
+    fn hesitate(&self, call: usize, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let period = 1 + usize::from(self.interrupted) + usize::from(self.reluctant);
+        match call % period {
+            0 => Poll::Ready(Ok(())),
+            1 if self.interrupted => Poll::Ready(Err(ErrorKind::Interrupted.into())),
+            _ => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
     }
 
     pub fn end(&mut self) {
@@ -123,15 +189,6 @@ impl Pipe {
         line.ended = true;
         line.wake();
     }
-}
-
-/// Whether this call finds nothing, and the next one is worth it.
-fn hesitates(reluctant: bool, call: usize, cx: &mut Context<'_>) -> bool {
-    let hesitates = reluctant && call % 2 == 1;
-    if hesitates {
-        cx.waker().wake_by_ref();
-    }
-    hesitates
 }
 
 impl Drop for Pipe {
@@ -150,6 +207,11 @@ impl tokio::io::AsyncRead for Pipe {
         cx: &mut Context<'_>,
         buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        assert_eq!(
+            buf.initialized().len(),
+            buf.capacity(),
+            "nothing to initialise"
+        );
         let read = self.read(cx, buf.initialize_unfilled());
         read.map_ok(|n| buf.advance(n))
     }
@@ -161,7 +223,16 @@ impl tokio::io::AsyncWrite for Pipe {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.write(cx, buf)
+        self.write(cx, &[buf])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bufs: Vec<&[u8]> = bufs.iter().map(|buf| &**buf).collect();
+        self.write(cx, &bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -169,6 +240,9 @@ impl tokio::io::AsyncWrite for Pipe {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stuck {
+            return Poll::Pending;
+        }
         self.end();
         Poll::Ready(Ok(()))
     }
@@ -190,7 +264,16 @@ impl futures_io::AsyncWrite for Pipe {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.write(cx, buf)
+        self.write(cx, &[buf])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bufs: Vec<&[u8]> = bufs.iter().map(|buf| &**buf).collect();
+        self.write(cx, &bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -198,6 +281,9 @@ impl futures_io::AsyncWrite for Pipe {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stuck {
+            return Poll::Pending;
+        }
         self.end();
         Poll::Ready(Ok(()))
     }

@@ -15,8 +15,8 @@ use rustls::{
 use sockeye::websocket::handshake::{Origins, ServerOptions, accept_key};
 use sockeye::websocket::{CloseCode, Event, Reason};
 
-use super::runtime::adapter::{Connect, ConnectError, Error, MaybeTls, Server, WebSocket, connect};
-use super::runtime::{TcpStream, bind, block_on, oneshot, spawn};
+use crate::runtime::adapter::{Connect, ConnectError, Error, MaybeTls, Server, WebSocket, connect};
+use crate::runtime::{TcpStream, bind, block_on, oneshot, spawn};
 
 /// An authority, and what trusts it.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
