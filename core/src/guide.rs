@@ -4,7 +4,7 @@
 //!
 //! | you have | take |
 //! |---|---|
-//! | an async runtime without an adapter | [`driver`](crate::driver), and an [`Io`] for its streams and timers: seven short methods |
+//! | an async runtime without an adapter | [`driver`](crate::driver), and an [`Io`] for its streams and timers: six short methods |
 //! | blocking or completion-based input and output, a poll loop, firmware, a simulation | the machines: [`ServerHandshake`] or [`ClientHandshake`], then [`Connection`] |
 //! | an HTTP library that has parsed the request | [`check_request`], or [`check_http`] for the types of `http`, then a [`Connection`] on the upgraded stream |
 //! | a handshake of another kind, as HTTP/2's | a [`Connection`], which needs none |

@@ -1,11 +1,14 @@
-//! What the README says in tables is what the code says.
+//! What the documents at the root say is so: tables, paths, names of tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
+use std::path::Path;
 
 use sockeye::websocket::handshake::{Limits, Origins, ServerOptions};
 use sockeye::websocket::{Config, Receive};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The name of each limit, its value as `Debug` has it, and as the README has it.
 type Row = (&'static str, &'static str, &'static str);
@@ -104,9 +107,64 @@ fn every_feature_is_listed() {
     assert!(said.is_empty(), "{said:?}");
 }
 
+/// Paths that are named exist, and the tests that are named are in one of the
+/// files that the same line names.
+#[test]
+fn what_the_documents_name_exists() {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ] {
+        for line in read(document).lines() {
+            let words = quoted(line);
+            let is_path = |word: &&String| word.contains('/') && !word.contains([':', ' ', '*']);
+            let (mut paths, words): (Vec<_>, Vec<_>) = words.iter().partition(is_path);
+            let links = links(line);
+            paths.extend(&links);
+            paths.retain(|path| !path.starts_with("target/"));
+            let mut files = vec![read("tests/tests/readme.rs")];
+            for path in paths {
+                let known = ["", "core/src/"].map(|root| format!("{ROOT}/{root}{path}"));
+                let path = known.iter().find(|path| Path::new(path).exists());
+                let path = path.unwrap_or_else(|| panic!("{document}: {known:?}"));
+                files.extend(fs::read_to_string(path).ok());
+            }
+            let is_test = |word: &&String| word.matches('_').count() > 2;
+            for test in words.into_iter().filter(is_test) {
+                let function = format!("fn {test}(");
+                let found = files.iter().any(|file| file.contains(&function));
+                assert!(found, "{document}: {test}");
+            }
+        }
+    }
+}
+
+#[test]
+fn core_depends_on_what_it_says() {
+    let manifest: toml::Table = read("core/Cargo.toml").parse().unwrap();
+    let is_optional = |entry: &toml::Value| entry.get("optional").is_some();
+    let always: BTreeSet<String> = manifest["dependencies"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .filter(|(_, entry)| !is_optional(entry))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for document in ["CONTRIBUTING.md", "SECURITY.md"] {
+        let text = read(document);
+        let sentence = text.split(". ").flat_map(|text| text.split(".\n"));
+        let mut sentence = sentence.flat_map(|text| text.split("; "));
+        let sentence = sentence.find(|text| text.to_lowercase().contains("core depends on"));
+        let said: BTreeSet<String> = quoted(sentence.unwrap()).into_iter().collect();
+        assert_eq!(said, always, "{document}");
+    }
+}
+
 /// A file of the project.
 fn read(path: &str) -> String {
-    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{ROOT}/{path}");
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -121,6 +179,16 @@ fn table<'t>(text: &'t str, heading: &str) -> impl Iterator<Item = Vec<String>> 
         let cells = row.trim_matches('|').split(" | ");
         cells.map(|cell| cell.trim().to_owned()).collect()
     })
+}
+
+/// What links lead to, save for other places and parts of a page.
+fn links(line: &str) -> Vec<String> {
+    let links = line
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', '#']).next());
+    let inside = links.filter(|link| !link.contains(':') && !link.is_empty());
+    inside.map(str::to_owned).collect()
 }
 
 /// What stands between backticks.
