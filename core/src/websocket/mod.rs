@@ -1,8 +1,15 @@
 //! The WebSocket protocol, RFC 6455.
 //!
-//! In reading order: a [`handshake`] opens the connection; a [`Connection`]
-//! turns input into [`Event`]s and messages into output; [`Header`], [`Mask`]
-//! and [`CloseFrame`] are the parts of frames, for those who want nothing else.
+//! In reading order:
+//!
+//! 1. a [`handshake`] opens the connection, unless somebody else has;
+//! 2. a [`Connection`] turns input into [`Event`]s, and messages into output;
+//! 3. [`Config`] has its limits and deadlines, [`Reason`], [`Violation`] and
+//!    [`SendError`] what can end or refuse something;
+//! 4. [`Header`], [`Mask`], [`Opcode`] and [`CloseFrame`] are the parts of frames,
+//!    for those who want nothing else.
+//!
+//! [`extension`] has the grammar in which extensions are offered; none is spoken.
 
 mod assembly;
 mod close;
