@@ -2,10 +2,11 @@
 //!
 //! What the tests of every package have in common: the notation of bytes
 //! ([`hex`]), the tables of vectors ([`vectors`]), the chunkings of an input
-//! ([`cuts`]), a connection under a virtual clock ([`trace`]), a reader of
-//! frames that shares no code with the library ([`wire`]), a transport that follows
-//! a script ([`transport`]), the opening handshake
-//! ([`handshake`]), and allocation counts ([`alloc`]).
+//! ([`cuts`]), a connection under a virtual clock ([`trace`]) or under a script
+//! that is compared with others ([`script`]), a reader of frames that shares no
+//! code with the library ([`wire`]), a transport that follows a script
+//! ([`transport`]), the opening handshake ([`handshake`]), what the fuzzers run
+//! ([`fuzz`]), and allocation counts ([`alloc`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
 //! stream in memory, looks like this:

@@ -417,7 +417,7 @@ fn sizes_are_what_they_were() {
     assert!(size_of::<Header>() <= 24, "{}", size_of::<Header>());
     assert!(size_of::<Expect>() <= 16, "{}", size_of::<Expect>());
     assert_eq!(size_of::<OutputBuffer>(), size_of::<usize>());
-    assert_eq!(size_of::<WebSocket<Script>>(), size_of::<usize>());
+    assert_eq!(size_of::<WebSocket<Repeating>>(), size_of::<usize>());
 }
 
 #[test]
@@ -438,14 +438,14 @@ fn a_new_connection_holds_its_configuration_alone() {
 
 /// A transport that brings `each` so many times, a read at a time, and takes
 /// everything that is written.
-struct Script {
+struct Repeating {
     each: Vec<u8>,
     times: usize,
     written: usize,
     writes: usize,
 }
 
-impl Script {
+impl Repeating {
     fn new(each: Vec<u8>, times: usize) -> Self {
         Self {
             each,
@@ -456,7 +456,7 @@ impl Script {
     }
 }
 
-impl Io for Script {
+impl Io for Repeating {
     type Error = std::convert::Infallible;
 
     fn poll_read(
@@ -501,19 +501,19 @@ impl Io for Script {
 }
 
 /// A WebSocket whose thread has its buffers already.
-fn websocket(side: Side, input: Vec<u8>, times: usize) -> WebSocket<Script> {
+fn websocket(side: Side, input: Vec<u8>, times: usize) -> WebSocket<Repeating> {
     let mut first = WebSocket::new(
-        Script::new(frame(side, 0x82, &[b'x'; 10_000]).repeat(2), 3),
+        Repeating::new(frame(side, 0x82, &[b'x'; 10_000]).repeat(2), 3),
         connection(side, |_| {}),
     );
     echo(&mut first);
-    WebSocket::new(Script::new(input, times), connection(side, |_| {}))
+    WebSocket::new(Repeating::new(input, times), connection(side, |_| {}))
 }
 
 /// The next message. A poll gives way to other tasks now and then.
 #[allow(clippy::type_complexity, reason = "what a stream of results is")]
 fn next(
-    websocket: &mut WebSocket<Script>,
+    websocket: &mut WebSocket<Repeating>,
 ) -> Poll<Option<Result<Message<'static>, Error<std::convert::Infallible>>>> {
     let cx = &mut Context::from_waker(Waker::noop());
     match websocket.poll_next(cx) {
@@ -523,7 +523,7 @@ fn next(
 }
 
 /// Sends every message back, until nothing more comes.
-fn echo(websocket: &mut WebSocket<Script>) {
+fn echo(websocket: &mut WebSocket<Repeating>) {
     let cx = &mut Context::from_waker(Waker::noop());
     let mut written = usize::MAX;
     // A poll ends early to let other tasks have their turn.

@@ -511,7 +511,6 @@ impl<I: Io> Pump<I> {
     }
 
     /// Whether anything is queued, or perhaps held back by the transport.
-    #[cfg(feature = "std")]
     pub(super) fn has_output(&self) -> bool {
         self.connection.has_output() || self.unflushed
     }

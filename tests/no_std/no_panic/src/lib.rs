@@ -11,6 +11,10 @@ extern crate alloc;
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 use core::slice;
+use core::time::Duration;
+
+use sockeye::Instant;
+use sockeye::http::header;
 use sockeye::utf8::Utf8;
 use sockeye::websocket::handshake::accept_key;
 use sockeye::websocket::{CloseCode, CloseFrame, Expect, Header, MAX_HEADER, Mask, Opcode};
@@ -104,6 +108,23 @@ extern "C" fn opcode_from_bits(bits: u8) -> u8 {
 #[unsafe(no_mangle)]
 extern "C" fn handshake_accept_key(key: &mut Bytes, out: &mut [u8; 28]) {
     *out = accept_key(key.get());
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn header_elements(value: &mut Bytes) -> usize {
+    let value = &*value.get();
+    let token = usize::from(header::has_token(value, "upgrade"));
+    let elements = header::elements(value);
+    token
+        + elements
+            .map(|element| header::trim(element).len())
+            .sum::<usize>()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn instant_after(now: &mut Instant, secs: u64, nanos: u32) -> u64 {
+    let span = Duration::from_secs(secs).saturating_add(Duration::from_nanos(nanos.into()));
+    now.after(span).since(*now).subsec_nanos().into()
 }
 
 #[cfg(feature = "control")]
