@@ -11,11 +11,16 @@ use async_std::task;
 use sockeye_async_std::connect;
 use sockeye_async_std::websocket::{CloseCode, Message};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    task::block_on(run())
+fn main() {
+    let talked = task::block_on(talk());
+    if let Err(error) = &talked {
+        eprintln!("{error}");
+    }
+    // Standard input cannot be interrupted: the process ends without it.
+    std::process::exit(talked.is_err().into());
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn talk() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args()
         .nth(1)
         .unwrap_or("ws://127.0.0.1:9001/ws".into());
@@ -37,6 +42,5 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             Message::Binary(bytes) => println!("{} bytes", bytes.len()),
         }
     }
-    // Standard input cannot be interrupted: the process ends without it.
-    std::process::exit(0);
+    Ok(())
 }

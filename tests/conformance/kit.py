@@ -155,6 +155,12 @@ def debian(command, package):
 # Processes
 
 
+def leave_on_signals():
+    """Leaves every `with` on the way out, and so ends what was started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 class Running:
     """A process, ended with all its children when the block is left.
 
@@ -171,13 +177,12 @@ class Running:
     def __enter__(self):
         self.process = subprocess.Popen(
             self.command,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
-            **self.options,
+            **{"stdin": subprocess.DEVNULL, **self.options},
         )
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
