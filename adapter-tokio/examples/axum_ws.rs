@@ -1,42 +1,49 @@
-//! A WebSocket echo at `/ws` of an axum server. With `--port` it serves until it
-//! is stopped; without, it talks to itself once.
-
-use std::error::Error;
+//! A WebSocket echo at `/ws` of an axum server, which ends at SIGINT and lets its
+//! WebSockets end with it.
+//!
+//! ```text
+//! cargo run -p sockeye-tokio --features axum --example axum_ws -- --port 9001
+//! ```
 
 use axum::Router;
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, get};
+use axum::serve::ListenerExt;
 use sockeye_tokio::axum::WebSocketUpgrade;
-use sockeye_tokio::connect;
-use sockeye_tokio::websocket::CloseCode;
+use sockeye_tokio::driver::Group;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--port");
-    let port: Option<u16> = arguments.nth(1).map(|port| port.parse()).transpose()?;
-    let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await?;
-    let address = listener.local_addr()?;
-    println!("listening on {address}");
+    let port = arguments.nth(1).map_or(Ok(9001), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    println!("listening on {}", listener.local_addr()?);
 
+    let group = Group::new();
     let app = Router::new()
         .route("/", get(|| async { "a WebSocket is at /ws\n" }))
-        .route("/ws", any(echo));
-    let server = axum::serve(listener, app);
-    if port.is_some() {
-        return Ok(server.await?);
-    }
-    tokio::spawn(server.into_future());
-    let mut websocket = connect(&format!("ws://{address}/ws")).await?;
-    websocket.send("hello, axum").await?;
-    let reply = websocket.next().await.ok_or("closed too early")??;
-    println!("received: {}", reply.as_text().unwrap_or_default());
-    websocket.close(CloseCode::NORMAL, "").await?;
+        .route("/ws", any(echo))
+        .with_state(group.clone());
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let interrupted = async move {
+        interrupt.recv().await;
+    };
+    axum::serve(listener, app)
+        .with_graceful_shutdown(interrupted)
+        .await?;
+    // axum is done with what it still knows; upgraded connections are ours.
+    group.dismiss();
+    group.drained().await;
     Ok(())
 }
 
-async fn echo(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(|mut websocket| async move {
+async fn echo(State(group): State<Group>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |mut websocket| async move {
+        websocket.get_mut().join(&group);
         let echo = websocket.for_each(|connection, message| {
             let _ = connection.send(message);
         });

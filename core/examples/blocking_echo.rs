@@ -61,6 +61,9 @@ enum Arrived {
 impl Socket {
     fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        // A peer that takes nothing is given up. One that sends nothing has the
+        // deadlines of the machines.
+        stream.set_write_timeout(Some(Duration::from_secs(30)))?;
         let epoch = std::time::Instant::now();
         Ok(Self {
             stream,
@@ -170,17 +173,20 @@ impl Socket {
         // A timeout of zero means none to the socket.
         let wait = wait.map(|wait| wait.max(Duration::from_millis(1)));
         self.stream.set_read_timeout(wait)?;
-        let space = self.buffer.get_mut(self.input..).unwrap_or_default();
-        match self.stream.read(space) {
-            Ok(0) => Ok(Arrived::Eof),
-            Ok(n) => {
-                self.input += n;
-                Ok(Arrived::Bytes)
+        loop {
+            let space = self.buffer.get_mut(self.input..).unwrap_or_default();
+            match self.stream.read(space) {
+                Ok(0) => return Ok(Arrived::Eof),
+                Ok(n) => {
+                    self.input += n;
+                    return Ok(Arrived::Bytes);
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => return Ok(Arrived::Timeout),
+                    _ => return Err(error),
+                },
             }
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut => Ok(Arrived::Timeout),
-                _ => Err(error),
-            },
         }
     }
 
