@@ -292,80 +292,200 @@ mod clock {
     }
 }
 
+/// WebSockets out of requests that hyper has read, also for axum.
 mod upgrade {
+    use std::net::SocketAddr;
+
+    use http::{Request, Response};
+    use hyper_util::rt::TokioIo;
+    use sockeye::driver::Group;
+    use sockeye::websocket::handshake::Origins;
     use sockeye_tokio::axum::WebSocketUpgrade;
-    use sockeye_tokio::{Connect, connect};
+    use sockeye_tokio::websocket::{CloseCode, Config};
+    use sockeye_tokio::{Connect, ConnectError, HandshakeError, Server, connect, upgrade};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
 
-    use super::runtime::block_on;
+    use super::adapter::kit::text;
+    use super::runtime::{bind, block_on};
 
-    async fn serve() -> std::net::SocketAddr {
-        let app = axum::Router::new().route(
-            "/ws",
-            axum::routing::any(|upgrade: WebSocketUpgrade| async {
-                upgrade
-                    .protocols(["chat"])
-                    .on_upgrade(|mut websocket| async move {
-                        while let Some(Ok(message)) = websocket.next().await {
-                            websocket.send(message).await.unwrap();
-                        }
-                    })
-            }),
-        );
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    async fn echo(mut websocket: sockeye_tokio::WebSocket<sockeye_tokio::UpgradedStream>) {
+        while let Some(Ok(message)) = websocket.next().await {
+            websocket.send(message).await.unwrap();
+        }
+    }
+
+    /// axum: a WebSocket at `/ws`, and one or a page at `/both`.
+    async fn serve_axum(group: Group) -> SocketAddr {
+        let at_ws = |upgrade: WebSocketUpgrade| async move {
+            let mut config = Config::default();
+            config.max_message = 100;
+            let upgrade = upgrade.protocols(["chat", "more"]).config(config);
+            upgrade.on_upgrade(move |mut websocket| {
+                websocket.get_mut().join(&group);
+                echo(websocket)
+            })
+        };
+        let at_both = |upgrade: Option<WebSocketUpgrade>| async {
+            match upgrade {
+                Some(upgrade) => upgrade.origins(Origins::Any).on_upgrade(echo),
+                None => axum::response::Response::new("a page".into()),
+            }
+        };
+        let app = axum::Router::new()
+            .route("/ws", axum::routing::any(at_ws))
+            .route("/both", axum::routing::any(at_both));
+        let (listener, address) = bind().await;
         tokio::spawn(axum::serve(listener, app).into_future());
         address
     }
 
+    /// hyper alone.
+    async fn serve_hyper() -> SocketAddr {
+        async fn answer(
+            mut request: Request<hyper::body::Incoming>,
+        ) -> Result<Response<String>, std::convert::Infallible> {
+            let server = Server::new(Origins::SameHost).protocols(["chat"]);
+            Ok(match upgrade(&mut request, &server) {
+                Ok((response, websocket)) => {
+                    tokio::spawn(async { echo(websocket.await.unwrap()).await });
+                    response.map(|()| String::new())
+                }
+                Err(refusal) => refusal.to_http(),
+            })
+        }
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let service = hyper::service::service_fn(answer);
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                tokio::spawn(connection);
+            }
+        });
+        address
+    }
+
+    /// The answer to these lines, which ask for the connection to be closed.
+    async fn ask(address: SocketAddr, lines: &[&str]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = lines.join("\r\n") + "\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    const UPGRADE: [&str; 5] = [
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+
     #[test]
-    fn axum_upgrades() {
+    fn hyper_and_axum_upgrade() {
         block_on(async {
-            let address = serve().await;
-            let connect = Connect::new(&format!("ws://{address}/ws")).unwrap();
-            let mut client = connect.protocol("chat").unwrap().open().await.unwrap();
-            assert_eq!(client.get_ref().protocol(), Some("chat"));
-            client.send("hello").await.unwrap();
-            let reply = client.next().await.unwrap().unwrap();
-            assert_eq!(reply.as_text(), Some("hello"));
+            for address in [serve_axum(Group::new()).await, serve_hyper().await] {
+                let connect = Connect::new(&format!("ws://{address}/ws")).unwrap();
+                let connect = connect.origin(&format!("http://{address}")).unwrap();
+                let mut client = connect.protocol("chat").unwrap().open().await.unwrap();
+                assert_eq!(client.get_ref().protocol(), Some("chat"));
+                client.send("hello").await.unwrap();
+                assert_eq!(text(client.next().await), "hello");
+                client.close(CloseCode::NORMAL, "").await.unwrap();
+            }
         });
     }
 
     #[test]
-    fn axum_refuses_what_is_no_upgrade_and_pages_from_elsewhere() {
+    fn what_is_no_upgrade_is_refused() {
         block_on(async {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            let address = serve().await;
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            let request = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
-            assert!(connect(&format!("ws://{address}/elsewhere")).await.is_err());
-            let evil = Connect::new(&format!("ws://{address}/ws")).unwrap();
-            let evil = evil.origin("http://evil.example").unwrap().open().await;
-            assert!(evil.is_err());
+            for address in [serve_axum(Group::new()).await, serve_hyper().await] {
+                let page = ["GET /ws HTTP/1.1", "Host: localhost", "Connection: close"];
+                let answer = ask(address, &page).await;
+                assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+                let lower = answer.to_lowercase();
+                assert!(lower.contains("sec-websocket-version: 13\r\n"), "{answer}");
+                assert!(lower.contains("upgrade: websocket\r\n"), "{answer}");
+                let post = ["POST /ws HTTP/1.1", "Host: h", "Content-Length: 0"];
+                let answer = ask(address, &[&post[..], &["Connection: close"]].concat()).await;
+                assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+                let bad = [&["GET /ws HTTP/1.1"], &UPGRADE[..4]].concat();
+                let answer = ask(address, &bad).await;
+                assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+                let old = [&["GET /ws HTTP/1.0"], &UPGRADE[..]].concat();
+                let answer = ask(address, &old).await;
+                assert!(answer.starts_with("HTTP/1.0 400 "), "{answer}");
+            }
+        });
+    }
+
+    #[test]
+    fn pages_from_elsewhere_are_refused() {
+        block_on(async {
+            for address in [serve_axum(Group::new()).await, serve_hyper().await] {
+                let evil = Connect::new(&format!("ws://{address}/ws")).unwrap();
+                let evil = evil.origin("http://evil.example").unwrap().open().await;
+                let Err(ConnectError::Handshake(HandshakeError::Refused(response))) = evil else {
+                    panic!("{evil:?}");
+                };
+                assert_eq!(response.status(), 403);
+            }
+        });
+    }
+
+    #[test]
+    fn a_path_may_serve_pages_and_websockets() {
+        block_on(async {
+            let address = serve_axum(Group::new()).await;
+            let page = ["GET /both HTTP/1.1", "Host: localhost", "Connection: close"];
+            assert!(ask(address, &page).await.ends_with("a page"));
+            let mut client = connect(&format!("ws://{address}/both")).await.unwrap();
+            client.send("hello").await.unwrap();
+            assert_eq!(text(client.next().await), "hello");
+        });
+    }
+
+    #[test]
+    fn the_configuration_counts_and_a_group_ends_it() {
+        block_on(async {
+            let group = Group::new();
+            let address = serve_axum(group.clone()).await;
+            let url = format!("ws://{address}/ws");
+            let mut client = connect(&url).await.unwrap();
+            client.send("x".repeat(101)).await.unwrap();
+            assert!(client.next().await.is_none());
+            assert_eq!(client.close_reason().unwrap().code(), 1009);
+
+            let mut client = connect(&url).await.unwrap();
+            client.send("hello").await.unwrap();
+            assert_eq!(text(client.next().await), "hello");
+            group.dismiss();
+            assert!(client.next().await.is_none());
+            assert_eq!(client.close_reason().unwrap().code(), 1001);
+            group.drained().await;
         });
     }
 
     #[test]
     fn bytes_that_hyper_has_read_are_kept() {
         block_on(async {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            let address = serve().await;
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            let mut request = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-                Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-                .to_vec();
-            request.extend([0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x80, 0, 0, 0, 0]);
-            stream.write_all(&request).await.unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await.unwrap();
-            assert!(
-                answer.ends_with(&[0x81, 2, b'h', b'i', 0x88, 0]),
-                "{answer:?}"
-            );
+            for address in [serve_axum(Group::new()).await, serve_hyper().await] {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                let head = [&["GET /ws HTTP/1.1"], &UPGRADE[..]].concat();
+                let mut request = (head.join("\r\n") + "\r\n\r\n").into_bytes();
+                request.extend([0x81, 0x82, 0, 0, 0, 0, b'h', b'i', 0x88, 0x80, 0, 0, 0, 0]);
+                stream.write_all(&request).await.unwrap();
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer).await.unwrap();
+                let frames = [0x81, 2, b'h', b'i', 0x88, 0];
+                assert!(answer.ends_with(&frames), "{answer:?}");
+            }
         });
     }
 }

@@ -12,9 +12,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
-use sockeye::websocket::handshake::{Origins, ServerOptions, accept_key};
+use sockeye::websocket::handshake::{Limits, Origins, ServerOptions, accept_key};
 use sockeye::websocket::{CloseCode, Event, Reason};
 
+use super::kit::{echo, join};
+use super::pipe::pipe;
 use crate::runtime::adapter::{Connect, ConnectError, Error, MaybeTls, Server, WebSocket, connect};
 use crate::runtime::{TcpStream, bind, block_on, oneshot, spawn};
 
@@ -186,20 +188,21 @@ fn l02_an_end_without_close_notify_before_a_close_is_1006_and_truncated() {
 }
 
 #[test]
-fn l03_wrong_names_old_and_unknown_certificates_are_refused() {
+fn l03_wrong_names_and_old_unknown_and_self_made_certificates_are_refused() {
     let authority = Authority::new();
-    let client = || authority.client();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let own = server(own.cert.der().clone(), own.signing_key.serialize_der());
+    let wrong = authority.server("elsewhere.example", false);
     let certificates = [
-        (
-            "elsewhere.example",
-            authority.server("elsewhere.example", false),
-        ),
+        ("of another name", wrong),
         ("expired", authority.server("localhost", true)),
         ("unknown", Authority::new().server("localhost", false)),
+        ("self-made", own),
     ];
     for (what, server) in certificates {
-        let result = serving(tls(server), async |port| {
-            open("localhost", port, client()).await
+        let server = tls(server).decide(|_| panic!("a request was sent"));
+        let result = serving(server, async |port| {
+            open("localhost", port, authority.client()).await
         });
         assert!(
             matches!(result, Err(ConnectError::Io(_))),
@@ -270,6 +273,50 @@ fn l05_a_stalled_tls_handshake_has_the_deadline_of_the_handshake() {
         thread.join().unwrap()
     });
     assert_eq!(read.unwrap(), 0);
+}
+
+#[test]
+fn l05_a_client_waits_for_tls_no_longer_than_for_the_handshake() {
+    let authority = Authority::new();
+    block_on(async {
+        // Nobody answers.
+        let (here, _there) = pipe(4096);
+        let mut limits = Limits::default();
+        limits.timeout = Duration::from_millis(10);
+        let connect = Connect::new("wss://localhost/").unwrap().limits(limits);
+        let result = connect.tls(authority.client()).over_tls(here).await;
+        assert!(matches!(result, Err(ConnectError::Timeout)), "{result:?}");
+    });
+}
+
+#[test]
+fn tls_goes_over_a_stream_of_ones_own() {
+    let authority = Authority::new();
+    block_on(async {
+        let (here, there) = pipe(700);
+        let server = tls(authority.server("localhost", false));
+        let connect = Connect::new("wss://localhost/").unwrap();
+        let connecting = connect.tls(authority.client()).over_tls(here.awkward());
+        let (client, server) = join(connecting, server.accept_tls(there)).await;
+        let (mut client, server) = (client.unwrap(), server.unwrap());
+        assert!(client.get_ref().get_ref().is_tls() && server.get_ref().get_ref().is_tls());
+        let talk = async {
+            client.send(vec![3; 10_000]).await.unwrap();
+            let reply = client.next().await.unwrap().unwrap();
+            assert_eq!(reply.as_bytes(), [3; 10_000]);
+            client.close(CloseCode::NORMAL, "").await.unwrap();
+        };
+        join(talk, echo(server)).await.1.unwrap();
+        assert!(!client.get_ref().is_truncated());
+
+        // Where the URL says `ws`, and the server has no certificate.
+        let (here, there) = pipe(700);
+        let connecting = Connect::new("ws://localhost/").unwrap().over_tls(here);
+        let server = Server::new(Origins::Any);
+        let (client, server) = join(connecting, server.accept_tls(there)).await;
+        assert!(!client.unwrap().get_ref().get_ref().is_tls());
+        assert!(!server.unwrap().get_ref().get_ref().is_tls());
+    });
 }
 
 /// Cuts the first record, a ClientHello, into records of 50 bytes.
