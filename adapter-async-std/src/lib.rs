@@ -94,7 +94,6 @@ mod trace;
 #[cfg(feature = "async-std")]
 mod half_close;
 #[cfg(feature = "rustls")]
-#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub mod tls;
 
 pub use sockeye::driver;
@@ -102,7 +101,6 @@ pub use sockeye::websocket::{self, handshake};
 
 pub use self::client::{Connect, ConnectError, connect};
 #[cfg(feature = "async-std")]
-#[cfg_attr(docsrs, doc(cfg(feature = "async-std")))]
 pub use self::half_close::HalfClose;
 pub use self::io::Transport;
 pub use self::keys::mask_keys;

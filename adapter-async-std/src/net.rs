@@ -49,7 +49,6 @@ mod smol_listeners {
 
     use super::Listener;
 
-    #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
     impl Listener for TcpListener {
         type Stream = TcpStream;
 
@@ -66,7 +65,6 @@ mod smol_listeners {
     }
 
     #[cfg(unix)]
-    #[cfg_attr(docsrs, doc(cfg(feature = "smol")))]
     impl Listener for async_net::unix::UnixListener {
         type Stream = async_net::unix::UnixStream;
 
@@ -92,7 +90,6 @@ mod async_std_listeners {
     use super::Listener;
     use crate::HalfClose;
 
-    #[cfg_attr(docsrs, doc(cfg(feature = "async-std")))]
     impl Listener for TcpListener {
         type Stream = HalfClose<TcpStream>;
 
@@ -109,7 +106,6 @@ mod async_std_listeners {
     }
 
     #[cfg(unix)]
-    #[cfg_attr(docsrs, doc(cfg(feature = "async-std")))]
     impl Listener for async_std::os::unix::net::UnixListener {
         type Stream = HalfClose<async_std::os::unix::net::UnixStream>;
 

@@ -14,7 +14,6 @@ pub enum MaybeTls<S> {
     Plain(S),
     /// TLS over the stream.
     #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     Tls(Box<futures_rustls::TlsStream<S>>),
 }
 

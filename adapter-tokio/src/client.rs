@@ -131,7 +131,6 @@ impl Connect {
     /// Uses this configuration for `wss://`. ALPN is set to `http/1.1` and SNI
     /// is sent, whatever it says about them.
     #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.tls = Some(config.into());
         self

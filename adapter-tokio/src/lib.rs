@@ -89,10 +89,8 @@ mod stream;
 mod trace;
 
 #[cfg(feature = "axum")]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 #[cfg(feature = "rustls")]
-#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub mod tls;
 #[cfg(feature = "hyper")]
 mod upgrade;
@@ -108,5 +106,4 @@ pub use self::server::{AcceptError, Served, Server, accept};
 pub use self::socket::{Error, HandshakeError, Receiver, Sender, WebSocket};
 pub use self::stream::MaybeTls;
 #[cfg(feature = "hyper")]
-#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use self::upgrade::{UpgradedStream, upgrade};

@@ -104,7 +104,6 @@ impl Server {
 
     /// Serves TLS. ALPN is set to `http/1.1` whatever the configuration says.
     #[cfg(feature = "rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> Self {
         self.tls = Some(crate::tls::with_alpn(config.into()));
         self

@@ -92,7 +92,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `std` (default) | the driver's halves and groups, buffers that a thread lends |
-//! | `simd` | UTF-8 validated with vector instructions, chosen at run time |
+//! | `simd` | vector instructions for UTF-8 and masking, chosen at run time |
 //! | `http` | conversions from and to the types of the `http` crate |
 //! | `futures` | `Stream` and `Sink` for the types of [`driver`] |
 //!

@@ -10,7 +10,6 @@ use super::{Error, Io, Receiver, WebSocket};
 use crate::websocket::Message;
 
 /// The messages, as [`WebSocket::next`] returns them.
-#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
 impl<I: Io> Stream for WebSocket<I> {
     type Item = Result<Message<'static>, Error<I::Error>>;
 
@@ -20,7 +19,6 @@ impl<I: Io> Stream for WebSocket<I> {
 }
 
 /// `SinkExt::send` flushes each message; `SinkExt::feed` only queues it.
-#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
 impl<I: Io> Sink<Message<'static>> for WebSocket<I> {
     type Error = Error<I::Error>;
 
@@ -42,7 +40,6 @@ impl<I: Io> Sink<Message<'static>> for WebSocket<I> {
 }
 
 /// The messages, as [`Receiver::next`] returns them.
-#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
 impl<I: Io> Stream for Receiver<I> {
     type Item = Result<Message<'static>, Error<I::Error>>;
 
