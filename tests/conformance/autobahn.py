@@ -193,7 +193,9 @@ def python27():
     for python in filter(None, candidates):
         try:
             # A shim may be there without anything behind it.
-            subprocess.run([python, "-c", "import ssl"], check=True, capture_output=True)
+            subprocess.run(
+                [python, "-c", "import ssl"], check=True, capture_output=True
+            )
             return python
         except (OSError, subprocess.CalledProcessError):
             continue

@@ -92,7 +92,9 @@ def client_gives_up(adapter, cable):
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
     command = [kit.example(adapter, "client"), url]
-    with kit.Running(f"cable-client-{adapter}", command, stdin=subprocess.PIPE) as client:
+    with kit.Running(
+        f"cable-client-{adapter}", command, stdin=subprocess.PIPE
+    ) as client:
         peer = wire.accept(listener)
         peer.sendall(b"\x81\x05hello")
         client.expect("^hello$")

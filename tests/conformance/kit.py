@@ -72,10 +72,10 @@ def build(adapter):
     command.append("--message-format=json-render-diagnostics")
     for example in EXAMPLES:
         command += ["--example", example]
-    print(f"== {package}: building the examples", flush=True)
+    print(f"   the examples of {package}", flush=True)
     built = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if built.returncode != 0:
-        sys.exit(f"cargo could not build the examples of {package}")
+        raise Broken(f"cargo could not build the examples of {package}")
     folder = OUT / "bin" / adapter
     folder.mkdir(parents=True, exist_ok=True)
     for line in built.stdout.splitlines():
@@ -145,6 +145,7 @@ def debian(command, package):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                timeout=400,
             )
     found = shutil.which(command)
     if not found:

@@ -50,7 +50,9 @@ def out_of_descriptors(tally, title, adapter):
         time.sleep(2)
         spent = processor_time(echo.process.pid) - before
         tally.check(
-            f"{title}: does not spin while it has none", spent < 0.3, f"{spent} s of 2 s"
+            f"{title}: does not spin while it has none",
+            spent < 0.3,
+            f"{spent} s of 2 s",
         )
         tally.check(
             f"{title}: serves those it has",
