@@ -45,17 +45,64 @@
 //!
 //! - [`Connect`] and [`connect`] open a connection, [`Server`] and [`accept`]
 //!   accept one, over any stream.
-//! - [`WebSocket`] receives, sends, splits and closes;
-//!   [`for_each`](sockeye::driver::WebSocket::for_each) is the fast way to
-//!   receive.
-//! - [`websocket::Config`] holds the limits and deadlines.
+//! - [`WebSocket`] receives, sends, splits and closes: what it can do is described
+//!   at [`driver::WebSocket`]. What the handshake told is in its [`Transport`].
+//! - [`websocket::Config`] holds the limits and deadlines, with what they are if you
+//!   say nothing; [`handshake::Limits`] those of the handshake.
 //!
-//! # Cancel safety
+//! # Receiving, and something else
 //!
-//! The futures of a [`WebSocket`] can be dropped at any time, as `select!` does
-//! it, and called again: a message is returned or still there, and a message
-//! given to `send` is queued exactly when that returns `Ok`. `connect` and
-//! `accept` own their stream, and close it when they are dropped.
+//! The futures of a [`WebSocket`] can be dropped at any time, and called again: a
+//! message is returned or still there, and a message given to `send` is queued
+//! exactly when that returns `Ok`. So one task can wait for several things:
+//!
+//! ```no_run
+//! # use sockeye_async_std::{Error, WebSocket};
+//! # use smol::channel;
+//! # use smol::future::FutureExt;
+//! # async fn run<S: smol::io::AsyncRead + smol::io::AsyncWrite + Unpin>(
+//! #     mut websocket: WebSocket<S>,
+//! #     news: channel::Receiver<String>,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! enum Event<M> {
+//!     Received(M),
+//!     News(String),
+//! }
+//!
+//! loop {
+//!     let received = async { Ok(Event::Received(websocket.next().await)) };
+//!     let told = async { news.recv().await.map(Event::News) };
+//!     match received.or(told).await? {
+//!         Event::Received(Some(message)) => println!("{:?}", message?),
+//!         Event::Received(None) => break,
+//!         Event::News(text) => websocket.send(text).await?,
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where others send as well, [`split`](driver::WebSocket::split) gives senders that
+//! can be cloned and used from any thread:
+//!
+//! ```no_run
+//! # use sockeye_async_std::{Error, WebSocket, websocket::SendError};
+//! # async fn run<S: smol::io::AsyncRead + smol::io::AsyncWrite + Unpin + Send + 'static>(
+//! #     websocket: WebSocket<S>,
+//! # ) -> Result<(), Error> {
+//! let (sender, mut receiver) = websocket.split();
+//! let sending = smol::spawn(async move {
+//!     sender.send("hello").await?;
+//!     sender.flush().await?;
+//!     Ok::<_, SendError>(())
+//! });
+//! sending.detach();
+//! while let Some(message) = receiver.next().await {
+//!     println!("{:?}", message?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # When it writes
 //!
@@ -64,12 +111,33 @@
 //! something else between two messages calls `flush` first. Of the `Sink`,
 //! `SinkExt::send` always flushes and `SinkExt::feed` never does.
 //!
-//! # Features
+//! # How it ends
 //!
-//! async-std is discontinued: its authors recommend smol. This crate keeps
-//! applications on async-std going, and their way to smol short: the type of the
-//! listener, and of the runtime's `main`, is all that changes. Without its default
-//! feature nothing of async-std is built.
+//! [`next`](driver::WebSocket::next) returns `None` after a closing handshake,
+//! whoever began it, and [`close_reason`](driver::WebSocket::close_reason) says with
+//! what code. Anything else is an error, once, and then `None`:
+//!
+//! | error | what happened |
+//! |---|---|
+//! | [`Io`](driver::Error::Io) | the transport failed |
+//! | [`Ended`](driver::Error::Ended) | the peer broke a rule and was told so, was silent or stalled for too long, or its transport ended without a Close |
+//! | [`Send`](driver::Error::Send) | nothing was sent; the connection goes on unless it is closing |
+//!
+//! Dropping a `WebSocket` closes its transport at once, and the peer sees code 1006;
+//! [`close`](driver::WebSocket::close) says goodbye. A server shuts down by the
+//! `shutdown` of [`Server::serve`]; connections that were accepted in another way
+//! end together as members of a [`driver::Group`].
+//!
+//! # async-std is discontinued
+//!
+//! Its authors recommend smol (RUSTSEC-2025-0052). This crate keeps applications on
+//! async-std going, and their way to smol short: the type of the listener and the
+//! runtime's `main` are all that changes. New ones take smol from the start, with
+//! `default-features = false, features = ["smol"]`, which builds nothing of
+//! async-std. Without either feature there are clients, and [`accept`] over any
+//! stream, on any executor: sockets and timers are those of `async-io`.
+//!
+//! # Features
 //!
 //! | feature | what it adds |
 //! |---|---|

@@ -110,7 +110,7 @@ impl Server {
     }
 
     /// Accepts a WebSocket over a stream: TCP, a Unix socket, TLS of your own, a
-    /// pipe in memory. [`tls`](Self::tls) plays no part.
+    /// pipe in memory. `tls` plays no part.
     ///
     /// To look at the request and wait for something before it is answered, use
     /// [`Incoming`] over a [`Transport::new`].
@@ -131,7 +131,7 @@ impl Server {
         self.shake_hands(transport, self.options.clone()).await
     }
 
-    /// Accepts TLS over a stream, if [`tls`](Self::tls) was given, and then a
+    /// Accepts TLS over a stream, if `tls` was given, and then a
     /// WebSocket; [`Limits::timeout`](crate::handshake::Limits::timeout) is for
     /// both together. [`serve`](Self::serve) does this.
     ///

@@ -46,17 +46,57 @@
 //!
 //! - [`Connect`] and [`connect`] open a connection, [`Server`] and [`accept`]
 //!   accept one, over any stream.
-//! - [`WebSocket`] receives, sends, splits and closes;
-//!   [`for_each`](sockeye::driver::WebSocket::for_each) is the fast way to
-//!   receive.
-//! - [`websocket::Config`] holds the limits and deadlines.
+//! - [`WebSocket`] receives, sends, splits and closes: what it can do is described
+//!   at [`driver::WebSocket`]. What the handshake told is in its [`Transport`].
+//! - [`websocket::Config`] holds the limits and deadlines, with what they are if you
+//!   say nothing; [`handshake::Limits`] those of the handshake.
 //!
-//! # Cancel safety
+//! # Receiving, and something else
 //!
-//! The futures of a [`WebSocket`] can be dropped at any time, as `select!` does
-//! it, and called again: a message is returned or still there, and a message
-//! given to `send` is queued exactly when that returns `Ok`. `connect` and
-//! `accept` own their stream, and close it when they are dropped.
+//! The futures of a [`WebSocket`] can be dropped at any time, and called again: a
+//! message is returned or still there, and a message given to `send` is queued
+//! exactly when that returns `Ok`. So one task can wait for several things:
+//!
+//! ```no_run
+//! # use sockeye_tokio::{Error, WebSocket};
+//! # use tokio::sync::mpsc;
+//! # async fn run<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+//! #     mut websocket: WebSocket<S>,
+//! #     mut news: mpsc::Receiver<String>,
+//! # ) -> Result<(), Error> {
+//! loop {
+//!     tokio::select! {
+//!         message = websocket.next() => match message {
+//!             Some(message) => println!("{:?}", message?),
+//!             None => break,
+//!         },
+//!         Some(text) = news.recv() => websocket.send(text).await?,
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where others send as well, [`split`](driver::WebSocket::split) gives senders that
+//! can be cloned and used from any thread:
+//!
+//! ```no_run
+//! # use sockeye_tokio::{Error, WebSocket, websocket::SendError};
+//! # async fn run<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static>(
+//! #     websocket: WebSocket<S>,
+//! # ) -> Result<(), Error> {
+//! let (sender, mut receiver) = websocket.split();
+//! tokio::spawn(async move {
+//!     sender.send("hello").await?;
+//!     sender.flush().await?;
+//!     Ok::<_, SendError>(())
+//! });
+//! while let Some(message) = receiver.next().await {
+//!     println!("{:?}", message?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # When it writes
 //!
@@ -64,6 +104,28 @@
 //! collected until that is handled, or until 16 KiB wait. A handler that awaits
 //! something else between two messages calls `flush` first. Of the `Sink`,
 //! `SinkExt::send` always flushes and `SinkExt::feed` never does.
+//!
+//! # How it ends
+//!
+//! [`next`](driver::WebSocket::next) returns `None` after a closing handshake,
+//! whoever began it, and [`close_reason`](driver::WebSocket::close_reason) says with
+//! what code. Anything else is an error, once, and then `None`:
+//!
+//! | error | what happened |
+//! |---|---|
+//! | [`Io`](driver::Error::Io) | the transport failed |
+//! | [`Ended`](driver::Error::Ended) | the peer broke a rule and was told so, was silent or stalled for too long, or its transport ended without a Close |
+//! | [`Send`](driver::Error::Send) | nothing was sent; the connection goes on unless it is closing |
+//!
+//! Dropping a `WebSocket` closes its transport at once, and the peer sees code 1006;
+//! [`close`](driver::WebSocket::close) says goodbye. A server shuts down by the
+//! `shutdown` of [`Server::serve`]; connections that were accepted in another way
+//! end together as members of a [`driver::Group`].
+//!
+//! # The runtime
+//!
+//! Both flavours of tokio do. Their timers have to be enabled, as `enable_all` and
+//! `#[tokio::main]` do.
 //!
 //! # Features
 //!

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -12,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
-use sockeye::websocket::handshake::{Limits, Origins, ServerOptions, accept_key};
+use sockeye::websocket::handshake::{Limits, Origins, Response, ServerOptions, accept_key};
 use sockeye::websocket::{CloseCode, Event, Reason};
 
 use super::kit::{echo, join};
@@ -200,7 +201,14 @@ fn l03_wrong_names_and_old_unknown_and_self_made_certificates_are_refused() {
         ("self-made", own),
     ];
     for (what, server) in certificates {
-        let server = tls(server).decide(|_| panic!("a request was sent"));
+        let asked = Arc::new(AtomicBool::new(false));
+        let server = tls(server).decide({
+            let asked = asked.clone();
+            move |_| {
+                asked.store(true, Ordering::Relaxed);
+                Ok(Response::new())
+            }
+        });
         let result = serving(server, async |port| {
             open("localhost", port, authority.client()).await
         });
@@ -208,6 +216,7 @@ fn l03_wrong_names_and_old_unknown_and_self_made_certificates_are_refused() {
             matches!(result, Err(ConnectError::Io(_))),
             "{what}: {result:?}"
         );
+        assert!(!asked.load(Ordering::Relaxed), "{what}: a request was sent");
     }
 }
 
