@@ -19,8 +19,8 @@
 use serde::Deserialize;
 use sockeye::websocket::SLICES;
 use sockeye::websocket::handshake::{
-    ClientHandshake, ClientRequest, HttpVersion, Origins, Response, ServerEvent, ServerHandshake,
-    ServerOptions, check_request, check_response, client_key,
+    ClientHandshake, ClientRequest, HttpVersion, Origins, Response, ResponseHead, ServerEvent,
+    ServerHandshake, ServerOptions, check_request, check_response, client_key,
 };
 use sockeye::{Instant, Progress};
 
@@ -135,7 +135,7 @@ pub struct ServerVector {
     #[serde(default)]
     speaks: Vec<String>,
     /// The event: `Request` or `Failed(Method)`.
-    event: String,
+    pub event: String,
     /// How many bytes the event needs.
     decided_at: Option<usize>,
     /// The status of the answer.
@@ -159,7 +159,7 @@ pub struct ServerVector {
     continues: bool,
     /// What comes back for the connection to read.
     #[serde(default, deserialize_with = "hex::deserialize")]
-    rest: Vec<u8>,
+    pub rest: Vec<u8>,
 }
 
 /// A response, and what a client must make of it.
@@ -176,12 +176,12 @@ pub struct ClientVector {
     pub response: Message,
     /// Whether nothing follows it.
     #[serde(default)]
-    eof: bool,
+    pub eof: bool,
     /// The subprotocols that the client offers.
     #[serde(default)]
     offers: Vec<String>,
     /// The event: `Open`, `Refused`, `Failed(Accept)`, or none.
-    event: Option<String>,
+    pub event: Option<String>,
     /// How many bytes the event needs.
     decided_at: Option<usize>,
     /// The status, header lines and body that the application sees.
@@ -196,7 +196,7 @@ pub struct ClientVector {
     location: Option<String>,
     /// What comes back for the connection to read.
     #[serde(default, deserialize_with = "hex::deserialize")]
-    rest: Vec<u8>,
+    pub rest: Vec<u8>,
 }
 
 /// What a handshake came to.
@@ -278,7 +278,8 @@ impl ServerVector {
             .expect("a response that can be sent");
     }
 
-    fn speaks(&self) -> Vec<&str> {
+    /// The subprotocols that the server speaks, the best first.
+    pub fn speaks(&self) -> Vec<&str> {
         self.speaks.iter().map(String::as_str).collect()
     }
 
@@ -289,7 +290,12 @@ impl ServerVector {
         }
     }
 
-    fn check_answer(&self, output: &[u8]) {
+    /// Fails the test unless these bytes are the answer that the row expects.
+    ///
+    /// # Panics
+    ///
+    /// See above.
+    pub fn check_answer(&self, output: &[u8]) {
         let case = format!("{} {}", self.id, self.about);
         let mut answers = answers(output);
         let answer = answers.pop().unwrap_or_else(|| panic!("{case}: no answer"));
@@ -398,13 +404,18 @@ impl ClientVector {
             if let (Cut::Bytes, Some(at)) = (cut, self.decided_at) {
                 assert_eq!(outcome.decided_at, at, "{case}");
             }
-            self.check_seen(&handshake, &case);
+            self.check_seen(handshake.response(), &case);
         }
         self.check_parsed();
     }
 
-    fn check_seen(&self, handshake: &ClientHandshake, case: &str) {
-        let seen = handshake.response();
+    /// Fails the test unless the application sees the response that the row
+    /// expects.
+    ///
+    /// # Panics
+    ///
+    /// See above.
+    pub fn check_seen(&self, seen: Option<&ResponseHead>, case: &str) {
         let status = seen.map(|response| response.status());
         assert_eq!(status, self.status, "{case}");
         let Some(response) = seen else {

@@ -1,15 +1,21 @@
 //! Every vector of the tables, over a stream in memory: the same suite that the
 //! codecs and the bare connection go through.
 
-use sockeye::driver::Io;
-use sockeye::websocket::{Connection, Event, Reason};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use sockeye::driver::{self, HandshakeError, Io};
+use sockeye::websocket::handshake::Origins;
+use sockeye::websocket::{Config, Connection, Event, Reason};
 use sockeye_tests::cuts::{Cut, cuts};
+use sockeye_tests::handshake::{ClientVector, NONCE, ServerVector};
 use sockeye_tests::trace::Trace;
 use sockeye_tests::vectors::{self, Vector};
 
 use super::kit::once;
 use super::pipe::{Pipe, pipe};
-use crate::runtime::adapter::{Error, Transport, WebSocket};
+use crate::runtime::adapter::{AcceptError, Error, Server, Transport, WebSocket, mask_keys};
 use crate::runtime::block_on;
 
 #[test]
@@ -19,11 +25,14 @@ fn every_vector_of_a_connection() {
     block_on(async {
         for vector in vectors {
             // Long ones are cut everywhere on the bare connection.
-            let is_short = vector.input.len() <= 64;
-            for cut in cuts(vector.input.len()) {
-                if is_short || !matches!(cut, Cut::At(_)) {
-                    check(&vector, cut).await;
-                }
+            let len = vector.input.len();
+            let is_tried = |cut: &Cut| match cut {
+                Cut::Whole => true,
+                Cut::Bytes => len <= 4096,
+                Cut::At(_) => len <= 64,
+            };
+            for cut in cuts(len).filter(is_tried) {
+                check(&vector, cut).await;
             }
         }
     });
@@ -81,4 +90,105 @@ async fn drive(
             return end;
         }
     }
+}
+
+#[test]
+fn every_vector_of_a_server_handshake() {
+    block_on(async {
+        for vector in vectors::load::<ServerVector>("handshake_server") {
+            for chunk in [usize::MAX, 1] {
+                check_server(&vector, chunk).await;
+            }
+        }
+    });
+}
+
+async fn check_server(vector: &ServerVector, chunk: usize) {
+    let case = format!("{} {}, {chunk} at once", vector.id, vector.about);
+    let (mut peer, mut here) = pipe(1 << 20);
+    here.chunk = chunk;
+    peer.put_all(&vector.input());
+    // A client that is refused closes; here it has nothing more to say.
+    peer.end();
+    let server = Server::new(Origins::Any).options(vector.options());
+    let server = server.protocols(vector.speaks());
+    let event = match server.accept(here).await {
+        Ok(websocket) => {
+            let mut parts = websocket.into_parts();
+            parts.unread.extend(parts.io.get_mut().take_all());
+            assert_eq!(parts.unread, vector.rest, "{case}");
+            "Request".into()
+        }
+        Err(AcceptError::Handshake(HandshakeError::Request(refusal))) => {
+            format!("Failed({refusal:?})")
+        }
+        Err(error) => panic!("{error} of {case}"),
+    };
+    assert_eq!(event, vector.event, "{case}");
+    vector.check_answer(&peer.take_all());
+}
+
+#[test]
+fn every_vector_of_a_client_handshake() {
+    block_on(async {
+        for vector in vectors::load::<ClientVector>("handshake_client") {
+            for chunk in [usize::MAX, 1] {
+                check_client(&vector, chunk).await;
+            }
+        }
+    });
+}
+
+async fn check_client(vector: &ClientVector, chunk: usize) {
+    let case = format!("{} {}, {chunk} at once", vector.id, vector.about);
+    let (mut peer, mut here) = pipe(1 << 20);
+    here.chunk = chunk;
+    let here = Transport::new(here);
+    let (request, config) = (vector.request(), Config::default());
+    let mut connecting = pin!(driver::connect(here, request, NONCE, mask_keys(), config));
+    let mut answered = false;
+    let result = poll_fn(|cx| {
+        let poll = connecting.as_mut().poll(cx).map(Some);
+        if poll.is_ready() {
+            return poll;
+        }
+        // The server speaks when it is asked.
+        if !std::mem::replace(&mut answered, true) {
+            assert!(
+                peer.take_all().starts_with(b"GET /ws HTTP/1.1\r\n"),
+                "{case}"
+            );
+            peer.put_all(&vector.input());
+            if vector.eof {
+                peer.end();
+            }
+            return Poll::Pending;
+        }
+        match peer.unread_there() {
+            0 => Poll::Ready(None),
+            _ => Poll::Pending,
+        }
+    });
+    let event = match result.await {
+        None => None,
+        Some(Ok((websocket, response))) => {
+            vector.check_seen(Some(&response), &case);
+            let mut parts = websocket.into_parts();
+            parts.unread.extend(parts.io.get_mut().take_all());
+            assert_eq!(parts.unread, vector.rest, "{case}");
+            Some("Open".into())
+        }
+        Some(Err(HandshakeError::Violation(violation))) => Some(format!("Failed({violation:?})")),
+        Some(Err(HandshakeError::Lost(lost))) => Some(format!("Lost({lost:?})")),
+        Some(Err(HandshakeError::Refused(response))) => {
+            vector.check_seen(Some(&response), &case);
+            Some("Refused".into())
+        }
+        Some(Err(HandshakeError::Redirect(response))) => {
+            vector.check_seen(Some(&response), &case);
+            Some("Redirect".into())
+        }
+        Some(Err(error)) => panic!("{error} of {case}"),
+    };
+    assert_eq!(event, vector.event, "{case}");
 }
