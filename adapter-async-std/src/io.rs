@@ -70,15 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let mut n = 0;
-        for (slice, buf) in slices.iter_mut().zip(bufs) {
-            *slice = IoSlice::new(buf);
-            n += 1;
-        }
-        let slices = slices.get(..n).unwrap_or_default();
         let written = loop {
-            match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices)) {
+            match ready!(write(Pin::new(&mut self.stream), cx, bufs)) {
                 Err(error) if error.kind() == Interrupted => {}
                 written => break written,
             }
@@ -120,6 +113,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
             None => Poll::Pending,
         }
     }
+}
+
+/// One run of bytes, as nearly always, needs no list of its own.
+fn write<S: AsyncWrite>(
+    stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    bufs: &[&[u8]],
+) -> Poll<io::Result<usize>> {
+    if let [buf] = bufs {
+        return stream.poll_write(cx, buf);
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut n = 0;
+    for (slice, buf) in slices.iter_mut().zip(bufs) {
+        *slice = IoSlice::new(buf);
+        n += 1;
+    }
+    stream.poll_write_vectored(cx, slices.get(..n).unwrap_or_default())
 }
 
 /// Waits.

@@ -4,7 +4,7 @@ use std::future::{Future, pending, poll_fn};
 use std::io::ErrorKind::Interrupted;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use sockeye::Instant;
@@ -44,6 +44,8 @@ struct Timer {
     sleep: Pin<Box<Sleep>>,
     /// When it fires; `None` if it has.
     armed: Option<Instant>,
+    /// Whom it wakes: it need not be told so again with every message.
+    waker: Option<Waker>,
 }
 
 impl<S> Transport<S> {
@@ -78,15 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[&[u8]]) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let mut n = 0;
-        for (slice, buf) in slices.iter_mut().zip(bufs) {
-            *slice = IoSlice::new(buf);
-            n += 1;
-        }
-        let slices = slices.get(..n).unwrap_or_default();
         let written = loop {
-            match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices)) {
+            match ready!(write(Pin::new(&mut self.stream), cx, bufs)) {
                 Err(error) if error.kind() == Interrupted => {}
                 written => break written,
             }
@@ -108,18 +103,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let due = self.epoch + at.since(Instant::ZERO);
+        let due = |epoch: Clock| epoch + at.since(Instant::ZERO);
         let timer = self.timer.get_or_insert_with(|| {
             let _inside = self.runtime.as_ref().map(Handle::enter);
             Timer {
-                sleep: Box::pin(sleep_until(due)),
+                sleep: Box::pin(sleep_until(due(self.epoch))),
                 armed: Some(at),
+                waker: None,
             }
         });
         if timer.armed.is_none_or(|armed| at < armed) {
-            reset(timer.sleep.as_mut(), due);
+            reset(timer.sleep.as_mut(), due(self.epoch));
             timer.armed = Some(at);
+            timer.waker = None;
         }
+        let wakes = |waker: &Waker| waker.will_wake(cx.waker());
+        if timer.waker.as_ref().is_some_and(wakes) && !timer.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        timer.waker = Some(cx.waker().clone());
         ready!(timer.sleep.as_mut().poll(cx));
         timer.armed = None;
         Poll::Ready(())
@@ -131,6 +133,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
             None => Poll::Pending,
         }
     }
+}
+
+/// One run of bytes, as nearly always, needs no list of its own.
+fn write<S: AsyncWrite>(
+    stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    bufs: &[&[u8]],
+) -> Poll<io::Result<usize>> {
+    if let [buf] = bufs {
+        return stream.poll_write(cx, buf);
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let mut n = 0;
+    for (slice, buf) in slices.iter_mut().zip(bufs) {
+        *slice = IoSlice::new(buf);
+        n += 1;
+    }
+    stream.poll_write_vectored(cx, slices.get(..n).unwrap_or_default())
 }
 
 /// Waits.

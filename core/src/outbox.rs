@@ -187,16 +187,21 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn lend(&mut self, buffer: OutputBuffer) {
-        if self.is_empty() {
-            let mut storage = buffer.0;
-            storage.lent = true;
-            self.0 = Some(storage);
+    /// Gives the buffer back if output waits already.
+    #[inline]
+    pub(crate) fn lend(&mut self, buffer: OutputBuffer) -> Option<OutputBuffer> {
+        if !self.is_empty() {
+            return Some(buffer);
         }
+        let mut storage = buffer.0;
+        storage.lent = true;
+        self.0 = Some(storage);
+        None
     }
 
     /// Gives back what was lent; what is still queued moves into storage of its
     /// exact size.
+    #[inline]
     pub(crate) fn reclaim(&mut self) -> Option<OutputBuffer> {
         let mut storage = self.0.take_if(|s| s.lent)?;
         if !storage.is_empty() {

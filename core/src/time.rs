@@ -48,6 +48,15 @@ impl Instant {
         Self(self.0.saturating_add(nanos))
     }
 
+    /// The earlier of two deadlines, of which either may be missing.
+    #[inline]
+    pub(crate) fn earlier(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// How long ago `earlier` was; zero if it was not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

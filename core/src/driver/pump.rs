@@ -42,6 +42,9 @@ pub(super) struct Pump<I> {
     ended: Ended,
     /// What was done since others last had their turn: see [`FAIR`].
     work: usize,
+    /// The deadline of a settled connection when it was last looked up. While the
+    /// connection stays settled its deadlines only move later.
+    armed: Option<Instant>,
 }
 
 /// Input that was read and not asked for: what follows the message that `next`
@@ -112,6 +115,7 @@ impl<I: Io> Pump<I> {
             reason: None,
             ended: Ended::Not,
             work: 0,
+            armed: None,
         }
     }
 
@@ -127,7 +131,10 @@ impl<I: Io> Pump<I> {
         }
         // It stays the end if `handle` panics: the input at hand is lost then.
         self.ended = Ended::Reported;
-        let poll = self.with_scratch(|pump, read| pump.turn(cx, read, &mut handle));
+        let poll = match self.at_hand(cx, &mut handle) {
+            Ok(None) => self.with_scratch(|pump, read| pump.turn(cx, read, &mut handle)),
+            at_hand => Poll::Ready(at_hand),
+        };
         if poll.is_pending() {
             self.work = 0;
         }
@@ -137,12 +144,29 @@ impl<I: Io> Pump<I> {
         poll
     }
 
+    /// Hands out what was read before, which takes no buffer. `None` if that is
+    /// not enough.
+    fn at_hand<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Result<Option<T>, Error<I::Error>> {
+        match self.has_input() && self.work < FAIR {
+            true => self.feed_unread(cx, self.io.now(), handle),
+            false => Ok(None),
+        }
+    }
+
     /// Lends the thread's buffers for the length of `work`.
     fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut [u8]) -> R) -> R {
         let Scratch { mut read, write } = scratch::take();
-        self.connection.lend_output(write);
+        let kept = self.connection.lend_output(write);
         let result = work(self, &mut read);
-        let write = self.connection.reclaim_output().unwrap_or_default();
+        let write = self
+            .connection
+            .reclaim_output()
+            .or(kept)
+            .unwrap_or_default();
         scratch::give_back(Scratch { read, write });
         result
     }
@@ -189,15 +213,25 @@ impl<I: Io> Pump<I> {
     }
 
     /// Hands out what was read before.
+    #[inline]
     fn feed_unread<T>(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
         handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Result<Option<T>, Error<I::Error>> {
-        if !self.has_input() {
-            return Ok(None);
+        match self.has_input() {
+            true => self.feed_what_is_unread(cx, now, handle),
+            false => Ok(None),
         }
+    }
+
+    fn feed_what_is_unread<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
+    ) -> Result<Option<T>, Error<I::Error>> {
         let mut unread = core::mem::take(&mut self.unread);
         let input = unread.bytes.get_mut(unread.at..).unwrap_or_default();
         let fed = self.feed(cx, now, input, handle)?;
@@ -313,6 +347,7 @@ impl<I: Io> Pump<I> {
     }
 
     /// What a read took. A transport that fails after the end has only ended.
+    #[inline]
     fn took(&mut self, read: Result<usize, I::Error>) -> Result<usize, Error<I::Error>> {
         match read {
             Ok(n) => {
@@ -331,33 +366,53 @@ impl<I: Io> Pump<I> {
     /// brought something to do.
     fn poll_idle(&mut self, cx: &mut Context<'_>, mut now: Instant, wait: Wait) -> Poll<()> {
         loop {
-            let had_output = self.connection.has_output();
-            let event = match wait {
-                Wait::Read => self.connection.handle_timeout(now),
-                Wait::Write => self.connection.handle_blocked(now),
-            };
-            if let Some(Event::Closed(reason)) = event {
-                self.reason = Some(reason);
-                return Poll::Ready(());
-            }
-            let ping_is_due = self.connection.has_output() && !had_output;
-            if ping_is_due || self.connection.is_abandoned() {
-                return Poll::Ready(());
-            }
-            let deadline = match wait {
-                Wait::Read => self.connection.poll_timeout(),
-                Wait::Write => self.connection.poll_blocked(),
+            let settled = wait == Wait::Read && self.connection.is_settled();
+            let deadline = match self.armed.take().filter(|at| settled && now < *at) {
+                None if self.time_is_up(now, wait) => return Poll::Ready(()),
+                None => self.deadline(wait),
+                armed => armed,
             };
             let Some(at) = deadline else {
                 return Poll::Pending;
             };
+            self.armed = deadline.filter(|_| settled);
             ready!(self.io.poll_deadline(cx, at));
             now = self.io.now();
         }
     }
 
+    /// Whether `now` brings something to do: the end, or a ping to write.
+    fn time_is_up(&mut self, now: Instant, wait: Wait) -> bool {
+        let had_output = self.connection.has_output();
+        let event = match wait {
+            Wait::Read => self.connection.handle_timeout(now),
+            Wait::Write => self.connection.handle_blocked(now),
+        };
+        if let Some(Event::Closed(reason)) = event {
+            self.reason = Some(reason);
+            return true;
+        }
+        let ping_is_due = self.connection.has_output() && !had_output;
+        ping_is_due || self.connection.is_abandoned()
+    }
+
+    fn deadline(&self, wait: Wait) -> Option<Instant> {
+        match wait {
+            Wait::Read => self.connection.poll_timeout(),
+            Wait::Write => self.connection.poll_blocked(),
+        }
+    }
+
     /// Writes until nothing waits. Pending if the transport takes no more.
+    #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error<I::Error>> {
+        match self.unflushed || self.connection.has_output() {
+            true => self.poll_write_out(cx),
+            false => Ok(Poll::Ready(())),
+        }
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error<I::Error>> {
         while self.connection.has_output() && self.output == Output::Open {
             let mut slices = [&[][..]; SLICES];
             let n = self.connection.poll_transmit(&mut slices);
@@ -394,7 +449,11 @@ impl<I: Io> Pump<I> {
 
     /// Ends the output when the connection has `written` all it ever will. Ready
     /// when the transport can be dropped, or when time is over.
+    #[inline]
     fn poll_end(&mut self, cx: &mut Context<'_>, written: Poll<()>) -> Poll<()> {
+        if self.connection.is_open() {
+            return Poll::Pending;
+        }
         let is_abandoned = self.connection.is_abandoned();
         let ends = self.connection.ends_writing() && (written.is_ready() || is_abandoned);
         if ends && self.output == Output::Open {
@@ -448,11 +507,17 @@ impl<I: Io> Pump<I> {
         if self.is_over() {
             return Err(Error::Send(SendError::Closing));
         }
+        if !self.unread.is_empty() {
+            // It stays until the input is used up, so no storage is lent.
+            queue(&mut self.connection)?;
+            if self.connection.wants_write(CORK) {
+                let _ = self.poll_write(cx)?;
+            }
+            return Ok(());
+        }
         self.with_scratch(|pump, _| {
             queue(&mut pump.connection)?;
-            if pump.unread.is_empty() || pump.connection.wants_write(CORK) {
-                let _ = pump.poll_write(cx)?;
-            }
+            let _ = pump.poll_write(cx)?;
             Ok(())
         })
     }

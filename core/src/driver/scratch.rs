@@ -35,6 +35,7 @@ std::thread_local! {
 /// The buffers of this thread. A poll inside a poll, or at the end of the
 /// thread's life, gets new ones.
 #[cfg(feature = "std")]
+#[inline]
 pub(super) fn take() -> Scratch {
     let lent = SCRATCH.try_with(core::cell::Cell::take);
     lent.ok().flatten().unwrap_or_else(Scratch::new)
@@ -42,6 +43,7 @@ pub(super) fn take() -> Scratch {
 
 /// Gives them back.
 #[cfg(feature = "std")]
+#[inline]
 pub(super) fn give_back(scratch: Scratch) {
     // At the end of the thread's life they are dropped instead.
     let _ = SCRATCH.try_with(|slot| slot.set(Some(scratch)));

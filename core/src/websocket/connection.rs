@@ -165,14 +165,19 @@ impl Connection {
     /// Only offered for at least `least` bytes, and for at most as many as the
     /// message has already. Read into it, then call
     /// [`input_filled`](Self::input_filled).
+    #[inline]
     pub fn input_space(&mut self, least: usize) -> Option<&mut [u8]> {
+        match &self.decoder {
+            Decoder::Payload(payload) => self.message_space(least, payload.left),
+            _ => None,
+        }
+    }
+
+    fn message_space(&mut self, least: usize, left: u64) -> Option<&mut [u8]> {
         if self.state.is_closed() || !self.has_room() {
             return None;
         }
-        match &self.decoder {
-            Decoder::Payload(payload) => self.assembly.space(least, payload.left),
-            _ => None,
-        }
+        self.assembly.space(least, left)
     }
 
     /// The first `n` bytes of [`input_space`](Self::input_space) were read.
@@ -222,10 +227,21 @@ impl Connection {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) has to be called, at the latest.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let judged = self.is_judged();
-        let silence = judged.then(|| self.liveness.next(&self.config)).flatten();
-        self.poll_blocked().into_iter().chain(silence).min()
+        let blocked = self.poll_blocked();
+        match self.is_judged() {
+            true => Instant::earlier(blocked, self.liveness.next(&self.config)),
+            false => blocked,
+        }
+    }
+
+    /// Whether the connection is open and waits for nothing but a new message.
+    /// While it is, [`handle_timeout`](Self::handle_timeout) before a deadline does
+    /// nothing, and deadlines only move later.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state.is_open() && self.outbox.is_empty() && self.liveness.is_settled()
     }
 
     /// As [`handle_timeout`](Self::handle_timeout) where nothing was read, as
@@ -238,12 +254,12 @@ impl Connection {
     }
 
     /// When [`handle_blocked`](Self::handle_blocked) has to be called, at the latest.
+    #[inline]
     pub fn poll_blocked(&self) -> Option<Instant> {
         if self.state == State::Finished {
             return None;
         }
-        let stall = self.liveness.stall(&self.config);
-        self.state.deadline().into_iter().chain(stall).min()
+        Instant::earlier(self.state.deadline(), self.liveness.stall(&self.config))
     }
 
     /// Sends a message.
@@ -402,13 +418,15 @@ impl Connection {
     }
 
     /// Lends storage for output, until [`reclaim_output`](Self::reclaim_output).
-    /// It is not used if output waits already.
-    pub fn lend_output(&mut self, buffer: OutputBuffer) {
-        self.outbox.lend(buffer);
+    /// It comes back at once if output waits already.
+    #[inline]
+    pub fn lend_output(&mut self, buffer: OutputBuffer) -> Option<OutputBuffer> {
+        self.outbox.lend(buffer)
     }
 
     /// Takes back what was lent. Output that still waits is moved into storage
     /// of its own.
+    #[inline]
     pub fn reclaim_output(&mut self) -> Option<OutputBuffer> {
         self.outbox.reclaim()
     }
@@ -443,6 +461,7 @@ impl Connection {
     }
 
     /// Whether nothing more will be written or waited for.
+    #[inline]
     pub(crate) fn is_abandoned(&self) -> bool {
         self.state == State::Finished
     }
@@ -476,6 +495,7 @@ impl Connection {
 
     /// Whether everything is written that ever will be, and the transport should
     /// be shut down for writing. A client leaves that to the server first.
+    #[inline]
     pub fn ends_writing(&self) -> bool {
         self.state.ends_writing() && (self.outbox.is_empty() || self.is_finished())
     }

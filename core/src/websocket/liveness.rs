@@ -117,39 +117,59 @@ impl Liveness {
         Some(self.stalled?.after(positive(config.stall_timeout?)))
     }
 
+    /// Whether no message is arriving, no pong awaited and no output stuck: only
+    /// then can the next deadline become an earlier one.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        self.stalled.is_none() && self.began.is_none() && self.ping == Ping::None
+    }
+
     /// The earliest deadline of an open connection.
+    #[inline]
     pub(super) fn next(&self, config: &Config) -> Option<Instant> {
-        let deadlines = self.deadlines(config).into_iter().flatten();
-        deadlines.map(|(at, _)| at).min()
+        let mut next = self.keepalive(config).map(|(at, _)| at);
+        for deadline in [self.silence(config), self.slowness(config)] {
+            if let Some((at, _)) = deadline {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        }
+        next
     }
 
     /// What is due by `now`. Whatever ends the connection goes before a ping.
     pub(super) fn due(&self, now: Instant, config: &Config) -> Option<Due> {
-        let mut deadlines = self.deadlines(config).into_iter().flatten();
+        let deadlines = [
+            self.slowness(config),
+            self.silence(config),
+            self.keepalive(config),
+        ];
+        let mut deadlines = deadlines.into_iter().flatten();
         deadlines.find(|(at, _)| *at <= now).map(|(_, due)| due)
     }
 
-    fn deadlines(&self, config: &Config) -> [Option<(Instant, Due)>; 3] {
-        let idle = config
-            .idle_timeout
-            .map(|span| (self.data.after(positive(span)), Due::End(Timer::Idle)));
-        let message = config
-            .message_timeout
-            .zip(self.began)
-            .map(|(span, began)| (began.after(positive(span)), Due::Message));
-        let keepalive = config.keepalive.map(|keepalive| self.keepalive(keepalive));
-        [message, idle, keepalive]
+    #[inline]
+    fn silence(&self, config: &Config) -> Option<(Instant, Due)> {
+        let span = config.idle_timeout?;
+        Some((self.data.after(positive(span)), Due::End(Timer::Idle)))
     }
 
-    fn keepalive(&self, keepalive: Keepalive) -> (Instant, Due) {
-        let timeout = positive(keepalive.timeout);
-        match self.ping {
-            Ping::None => (self.heard.after(positive(keepalive.interval)), Due::Ping),
+    #[inline]
+    fn slowness(&self, config: &Config) -> Option<(Instant, Due)> {
+        let span = config.message_timeout?;
+        Some((self.began?.after(positive(span)), Due::Message))
+    }
+
+    #[inline]
+    fn keepalive(&self, config: &Config) -> Option<(Instant, Due)> {
+        let Keepalive { interval, timeout } = config.keepalive?;
+        Some(match self.ping {
+            Ping::None => (self.heard.after(positive(interval)), Due::Ping),
             // Data that comes while the pong is awaited proves the peer alive.
             Ping::Queued(at) | Ping::Written(at) => {
-                (at.max(self.data).after(timeout), Due::End(Timer::Pong))
+                let silent = at.max(self.data);
+                (silent.after(positive(timeout)), Due::End(Timer::Pong))
             }
-        }
+        })
     }
 }
 
