@@ -290,8 +290,10 @@ fn l05_a_client_waits_for_tls_no_longer_than_for_the_handshake() {
     block_on(async {
         // Nobody answers.
         let (here, _there) = pipe(4096);
-        let mut limits = Limits::default();
-        limits.timeout = Duration::from_millis(10);
+        let limits = Limits {
+            timeout: Duration::from_millis(10),
+            ..Limits::default()
+        };
         let connect = Connect::new("wss://localhost/").unwrap().limits(limits);
         let result = connect.tls(authority.client()).over_tls(here).await;
         assert!(matches!(result, Err(ConnectError::Timeout)), "{result:?}");
