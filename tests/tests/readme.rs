@@ -83,6 +83,21 @@ fn every_limit_is_listed_with_its_default() {
 }
 
 #[test]
+fn the_oldest_rust_is_named() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let version = manifest["workspace"]["package"]["rust-version"].as_str();
+    let said = format!("Rust {} or later", version.unwrap());
+    for readme in [
+        "README.md",
+        "adapter-tokio/README.md",
+        "adapter-async-std/README.md",
+    ] {
+        let words: Vec<String> = read(readme).split_whitespace().map(str::to_owned).collect();
+        assert!(words.join(" ").contains(&said), "{readme}");
+    }
+}
+
+#[test]
 fn every_feature_is_listed() {
     let readme = read("README.md");
     let mut said: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
