@@ -207,8 +207,9 @@
 //!
 //! Storage for output can be lent: give an [`OutputBuffer`] to
 //! [`Connection::lend_output`] before the commands, and take it back by
-//! [`Connection::reclaim_output`] after the write. One for each thread is enough; what
-//! the transport has not taken moves into storage of its own size.
+//! [`Connection::reclaim_output`] after the write. One for each thread is enough: what
+//! the transport has not taken moves into storage of its own size, and while such
+//! storage is in use a buffer that is lent comes back at once.
 //!
 //! # Time
 //!
