@@ -466,6 +466,12 @@ impl Connection {
         self.state == State::Finished
     }
 
+    /// Whether a ping of the application's waits to be written.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_ping(&self) -> bool {
+        self.outbox.holds(Slot::Ping)
+    }
+
     /// Whether no message in parts is unfinished.
     #[cfg(feature = "std")]
     pub(crate) fn is_between_messages(&self) -> bool {
