@@ -504,16 +504,28 @@ impl<I: Io> Pump<I> {
         cx: &mut Context<'_>,
         queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error<I::Error>> {
+        if self.unread.is_empty() {
+            return self.send_at_once(cx, queue);
+        }
         if self.is_over() {
             return Err(Error::Send(SendError::Closing));
         }
-        if !self.unread.is_empty() {
-            // It stays until the input is used up, so no storage is lent.
-            queue(&mut self.connection)?;
-            if self.connection.wants_write(CORK) {
-                let _ = self.poll_write(cx)?;
-            }
-            return Ok(());
+        // It stays until the input is used up, so no storage is lent.
+        queue(&mut self.connection)?;
+        if self.connection.wants_write(CORK) {
+            let _ = self.poll_write(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Queues a message, and writes it: for whoever does not know of the input.
+    pub(super) fn send_at_once(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error<I::Error>> {
+        if self.is_over() {
+            return Err(Error::Send(SendError::Closing));
         }
         self.with_scratch(|pump, _| {
             queue(&mut pump.connection)?;
