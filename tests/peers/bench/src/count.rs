@@ -137,10 +137,9 @@ impl Meter {
 
     pub fn start(&mut self) {
         self.began = Instant::now();
-        for counter in [&mut self.cpu, &mut self.kernel, &mut self.user] {
-            if let Some(counter) = counter {
-                counter.enable().expect("a counter can be enabled");
-            }
+        let counters = [&mut self.cpu, &mut self.kernel, &mut self.user];
+        for counter in counters.into_iter().flatten() {
+            counter.enable().expect("a counter can be enabled");
         }
     }
 
