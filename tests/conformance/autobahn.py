@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import kit
@@ -29,20 +30,30 @@ def run(tally):
         for line in (kit.HERE / "autobahn.txt").read_text().splitlines()
         if line and not line.startswith("#")
     )
-    for adapter in kit.ADAPTERS:
+    # Most of a run is waiting: two at a time.
+    with ThreadPoolExecutor(2) as pool:
+        runs = []
         for role, cases in (("server", suite.client), ("client", suite.server)):
-            report = kit.OUT / "autobahn" / f"{adapter}-{role}"
-            shutil.rmtree(report, ignore_errors=True)
-            report.mkdir(parents=True)
+            for adapter in kit.ADAPTERS:
+                report = kit.OUT / "autobahn" / f"{adapter}-{role}"
+                runs.append((report, pool.submit(behaviour, cases, adapter, report)))
+        for report, found in runs:
             try:
-                cases(adapter, report)
-                index = json.loads((report / "index.json").read_text())
+                compare(tally, report.name, expected, found.result())
             except (kit.Broken, OSError) as error:
-                tally.failed(f"sockeye-{adapter} as {role}: {error}")
-                continue
-            (behaviour,) = index.values()
-            compare(tally, f"sockeye-{adapter} as {role}", expected, behaviour)
+                tally.failed(f"{report.name}: {error}")
             print(f"   report: {report / 'index.html'}", flush=True)
+
+
+def behaviour(cases, adapter, report):
+    """Runs the cases, and returns what the suite says of each."""
+    shutil.rmtree(report, ignore_errors=True)
+    report.mkdir(parents=True)
+    print(f"   {report.name}: begins", flush=True)
+    cases(adapter, report)
+    (agent,) = json.loads((report / "index.json").read_text()).values()
+    print(f"   {report.name}: done", flush=True)
+    return agent
 
 
 def compare(tally, title, expected, behaviour):
@@ -71,14 +82,14 @@ def numbers(case):
     return [int(number) for number in case.split(".")]
 
 
-def show(lines):
+def show(title, lines):
     """A sign of life for each section, from the cases' names as they are run."""
     seen = None
     for line in lines:
         running = re.match(r"Running test case ID (\d+)", line)
         if running and running.group(1) != seen:
             seen = running.group(1)
-            print(f"   ... section {seen}", flush=True)
+            print(f"   {title}: section {seen}", flush=True)
 
 
 class Autobahn:
@@ -123,7 +134,7 @@ class Autobahn:
             spec = self.spec(report, servers=[server])
             command = [*self.wstest, "-m", "fuzzingclient", "-s", spec]
             with kit.Running(f"autobahn-{report.name}", command) as suite:
-                show(suite.lines(SECONDS))
+                show(report.name, suite.lines(SECONDS))
 
     def server(self, adapter, report):
         port = free_port()

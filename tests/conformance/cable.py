@@ -25,7 +25,7 @@ SLACK = 5.0
 
 
 def main():
-    kit.leave_on_signals()
+    kit.end_with_signals()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     todo = [(case, adapter) for case in CASES for adapter in kit.ADAPTERS]
     cable = Cable(len(todo))

@@ -156,10 +156,22 @@ def debian(command, package):
 # Processes
 
 
-def leave_on_signals():
-    """Leaves every `with` on the way out, and so ends what was started."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+STARTED = set()
+
+
+def end_with_signals():
+    """On a signal, ends what was started before it ends."""
+
+    def end(number, _):
+        for running in list(STARTED):
+            running.end_all(signal.SIGTERM)
+        for running in list(STARTED):
+            running.__exit__()
+        # Other threads may still be waiting for what has just ended.
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
 
 
 class Running:
@@ -185,15 +197,19 @@ class Running:
             start_new_session=True,
             **{"stdin": subprocess.DEVNULL, **self.options},
         )
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+        STARTED.add(self)
+        threading.Thread(target=self.read, daemon=True).start()
         return self
 
     def __exit__(self, *_):
         self.end(signal.SIGTERM)
+        self.end_all(signal.SIGKILL)
+        STARTED.discard(self)
+
+    def end_all(self, number):
+        """Signals it and its children, as far as they are still there."""
         try:
-            # Children that outlived it.
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, number)
         except ProcessLookupError:
             pass
 
