@@ -33,11 +33,15 @@ mod model;
 
 use alloc::sync::Arc;
 
+use std::sync::PoisonError;
+
+/// What only one half holds at a time, and another only tries to.
+#[cfg(all(test, loom))]
+use self::model::{TryGuard, TryMutex};
 #[cfg(all(test, loom))]
 use loom::sync::{Mutex, MutexGuard};
-use std::sync::PoisonError;
 #[cfg(not(all(test, loom)))]
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex as TryMutex, Mutex, MutexGuard as TryGuard, MutexGuard};
 
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;

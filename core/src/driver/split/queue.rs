@@ -163,7 +163,10 @@ impl Queue {
                 }
             }
         }
+        // Nobody may find it in neither place while the pump is held.
         self.seen.buffered = connection.buffered_amount();
+        self.seen.output |= connection.has_output();
+        self.seen.ping |= connection.has_ping();
     }
 
     /// Notes how things stand, and whether the commands that wait could go on.

@@ -6,14 +6,14 @@ use std::sync::{PoisonError, TryLockError};
 
 use super::queue::{Command, Queue, Seen};
 use super::wakers::{Place, Wait, Wakers};
-use super::{Mutex, MutexGuard, lock};
+use super::{Mutex, MutexGuard, TryGuard, TryMutex, lock};
 use crate::driver::pump::Pump;
 use crate::driver::{Error, Io};
 use crate::websocket::SendError;
 
 pub(super) struct Shared<I: Io> {
     /// Empty once the receiver is gone, or a handler of its panicked.
-    driven: Mutex<Option<Driven<I>>>,
+    driven: TryMutex<Option<Driven<I>>>,
     /// Locked after `driven`, or while that is only tried.
     queue: Mutex<Queue>,
     wakers: Arc<Wakers>,
@@ -28,7 +28,7 @@ pub(super) struct Driven<I: Io> {
     pub(super) failure: Option<Error<I::Error>>,
 }
 
-type Guard<'s, I> = MutexGuard<'s, Option<Driven<I>>>;
+type Guard<'s, I> = TryGuard<'s, Option<Driven<I>>>;
 
 /// The pump, held by this half. Whoever lets go of it does what was asked for
 /// meanwhile: also where a handler panics.
@@ -47,7 +47,7 @@ impl<I: Io> Shared<I> {
         let wakers = Arc::<Wakers>::default();
         Self {
             queue: Mutex::new(Queue::new(limit, driven.seen())),
-            driven: Mutex::new(Some(driven)),
+            driven: TryMutex::new(Some(driven)),
             waker: wakers.clone().into(),
             wakers,
         }
