@@ -318,6 +318,42 @@ fn a_message_that_spans_reads_grows_by_doubling() {
 }
 
 #[test]
+fn the_storage_of_a_message_given_back_serves_the_next() {
+    for side in SIDES {
+        let mut connection = connection(side, |_| {});
+        // What follows each message, and whether it fits its storage without
+        // leaving more than half of that unused.
+        for (len, follows, fits) in [
+            (50_000, 50_000, true),
+            (50_000, 30_000, true),
+            (30_000, 10_000, false),
+        ] {
+            let mut receive = |byte: u8, len: usize| {
+                let mut input = frame(side, 0x82, &vec![byte; len]);
+                let ((), usage) = measure(|| {
+                    for piece in input.chunks_mut(7000) {
+                        read(&mut connection, piece, |connection, event| match event {
+                            Event::Message(message) => {
+                                assert!(message.as_bytes().iter().all(|is| *is == byte));
+                                assert_eq!(message.as_bytes().len(), len);
+                                connection.reuse(message);
+                            }
+                            event => panic!("{event:?}"),
+                        });
+                    }
+                });
+                usage.allocations
+            };
+            receive(b'x', len);
+            assert_eq!(receive(b'y', follows) == 0, fits, "{side:?} {follows}");
+        }
+        let ((), usage) = measure(|| drop(connection.take_spare()));
+        assert!(usage.held < 0, "{usage:?}");
+        assert_eq!(connection.take_spare().capacity(), 0);
+    }
+}
+
+#[test]
 fn m21_storage_is_given_back_with_the_message() {
     for side in SIDES {
         let mut connection = connection(side, |config| config.max_outgoing = 4 << 20);

@@ -159,15 +159,21 @@ impl<I: Io> Pump<I> {
 
     /// Lends the thread's buffers for the length of `work`.
     fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut [u8]) -> R) -> R {
-        let Scratch { mut read, write } = scratch::take();
+        let Scratch {
+            mut read,
+            write,
+            mut spare,
+        } = scratch::take();
         let kept = self.connection.lend_output(write);
+        self.connection.swap_spare(&mut spare);
         let result = work(self, &mut read);
+        self.connection.swap_spare(&mut spare);
         let write = self
             .connection
             .reclaim_output()
             .or(kept)
             .unwrap_or_default();
-        scratch::give_back(Scratch { read, write });
+        scratch::give_back(Scratch { read, write, spare });
         result
     }
 

@@ -3,6 +3,9 @@
 //! An idle connection owns no buffer: it reads into its thread's, and what it
 //! has to keep is moved into storage of its exact size.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use crate::websocket::OutputBuffer;
 
 /// What one read takes at the most.
@@ -11,11 +14,17 @@ const READ: usize = 64 * 1024;
 #[cfg(not(feature = "std"))]
 const READ: usize = 8 * 1024;
 
+/// The largest message whose storage a thread keeps.
+#[cfg(feature = "std")]
+const SPARE: usize = 1024 * 1024;
+
 /// The buffers of one poll. Read storage is zeroed once in its life.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    pub(super) read: alloc::boxed::Box<[u8]>,
+    pub(super) read: Box<[u8]>,
     pub(super) write: OutputBuffer,
+    /// The storage of a message that was given back.
+    pub(super) spare: Vec<u8>,
 }
 
 impl Scratch {
@@ -23,6 +32,7 @@ impl Scratch {
         Self {
             read: alloc::vec![0; READ].into(),
             write: OutputBuffer::default(),
+            spare: Vec::new(),
         }
     }
 }
@@ -44,7 +54,10 @@ pub(super) fn take() -> Scratch {
 /// Gives them back.
 #[cfg(feature = "std")]
 #[inline]
-pub(super) fn give_back(scratch: Scratch) {
+pub(super) fn give_back(mut scratch: Scratch) {
+    if scratch.spare.capacity() > SPARE {
+        scratch.spare = Vec::new();
+    }
     // At the end of the thread's life they are dropped instead.
     let _ = SCRATCH.try_with(|slot| slot.set(Some(scratch)));
 }

@@ -102,8 +102,12 @@ impl Assembly {
         Ok(())
     }
 
-    /// Payload has come.
-    pub(super) fn push<'i>(&mut self, piece: Piece<'i>) -> Result<Option<Event<'i>>, Violation> {
+    /// Payload has come. What has to be collected may go into `spare`.
+    pub(super) fn push<'i>(
+        &mut self,
+        piece: Piece<'i>,
+        spare: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Violation> {
         let whole = piece.whole && self.fragments == 1;
         let last = piece.end == End::Message;
         match &mut self.body {
@@ -151,6 +155,11 @@ impl Assembly {
                 return Ok(Some(Event::Message(piece.bytes.into())));
             }
             Body::Binary { bytes, filled } => {
+                // What is kept must not hold on to much more than itself.
+                let fits = self.announced == self.most as u64 && spare.capacity() / 2 <= self.most;
+                if *filled == 0 && bytes.is_empty() && fits {
+                    *bytes = core::mem::take(spare);
+                }
                 fill(bytes, *filled, piece.bytes, self.most);
                 *filled += piece.bytes.len();
             }

@@ -81,6 +81,8 @@ pub struct Connection {
     sending: Sending,
     decoder: Decoder,
     assembly: Assembly,
+    /// Storage for the next message that has to be collected.
+    spare: Vec<u8>,
     outbox: Outbox,
     liveness: Liveness,
     stats: Stats,
@@ -132,6 +134,7 @@ impl Connection {
             sending: Sending::Whole,
             decoder: Decoder::default(),
             assembly: Assembly::default(),
+            spare: Vec::new(),
             outbox: Outbox::default(),
             liveness: Liveness::new(now),
             stats: Stats::default(),
@@ -417,6 +420,32 @@ impl Connection {
         }
     }
 
+    /// Gives back a message that is done with: the next one of about its size is
+    /// collected in the same storage, without an allocation.
+    ///
+    /// Only what was collected has storage, which is a message that spans reads;
+    /// a text's is not used. It is kept until the next such message, or until
+    /// [`take_spare`](Self::take_spare).
+    pub fn reuse(&mut self, message: Message<'_>) {
+        if let Message::Binary(Cow::Owned(storage)) = message {
+            self.spare = storage;
+        }
+    }
+
+    /// Takes the storage that [`reuse`](Self::reuse) left, so that a connection
+    /// that waits holds none. `reuse` brings it back, to this connection or to
+    /// another one.
+    pub fn take_spare(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.spare)
+    }
+
+    /// Exchanges what [`reuse`](Self::reuse) left, as the driver does at both
+    /// ends of a poll.
+    #[inline]
+    pub(crate) fn swap_spare(&mut self, spare: &mut Vec<u8>) {
+        core::mem::swap(&mut self.spare, spare);
+    }
+
     /// Lends storage for output, until [`reclaim_output`](Self::reclaim_output).
     /// It comes back at once if output waits already.
     #[inline]
@@ -649,7 +678,7 @@ impl Connection {
 
     fn data<'i>(&mut self, now: Instant, piece: Piece<'i>) -> Result<Option<Event<'i>>, Violation> {
         self.liveness.data(now);
-        let event = self.assembly.push(piece)?;
+        let event = self.assembly.push(piece, &mut self.spare)?;
         if !self.assembly.is_open() {
             self.liveness.message(now, false);
         }

@@ -89,6 +89,7 @@ fn sockeye(mut tape: Tape, mut see: impl FnMut(&[u8]) + 'static) -> Run {
                 let read = tape.read(space).expect("a tape has no errors");
                 if let Some(Event::Message(message)) = connection.input_filled(now, read) {
                     see(message.as_bytes());
+                    connection.reuse(message);
                     seen += 1;
                 }
                 continue;
@@ -100,6 +101,7 @@ fn sockeye(mut tape: Tape, mut see: impl FnMut(&[u8]) + 'static) -> Run {
                 match event {
                     Some(Event::Message(message)) => {
                         see(message.as_bytes());
+                        connection.reuse(message);
                         seen += 1;
                     }
                     Some(event) => panic!("{event:?}"),
