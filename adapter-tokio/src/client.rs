@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,7 +157,7 @@ impl Connect {
             let peer = net::peer_addr(&stream);
             self.secure_over(stream, peer).await
         };
-        within(limit, work).await
+        within(limit, Box::pin(work)).await
     }
 
     /// As [`open`](Self::open), over a stream that reaches the server already: a
@@ -173,7 +174,7 @@ impl Connect {
         self,
         stream: S,
     ) -> Result<WebSocket<MaybeTls<S>>, ConnectError> {
-        within(self.timeout, self.secure_over(stream, None)).await
+        within(self.timeout, Box::pin(self.secure_over(stream, None))).await
     }
 
     /// Shakes hands over a stream as it is, also with a `wss://` URL: a Unix
@@ -190,7 +191,9 @@ impl Connect {
         self,
         stream: S,
     ) -> Result<WebSocket<S>, ConnectError> {
-        within(self.timeout, self.shake_hands(Transport::new(stream))).await
+        let limit = self.timeout;
+        let work = self.shake_hands(Transport::new(stream));
+        within(limit, Box::pin(work)).await
     }
 
     async fn secure_over<S: AsyncRead + AsyncWrite + Unpin>(
@@ -200,7 +203,7 @@ impl Connect {
     ) -> Result<WebSocket<MaybeTls<S>>, ConnectError> {
         let begin = Clock::now();
         let stream = match self.secure {
-            true => within(self.limits.timeout, self.add_tls(stream)).await?,
+            true => within(self.limits.timeout, Box::pin(self.add_tls(stream))).await?,
             false => MaybeTls::Plain(stream),
         };
         self.limits.timeout = self.limits.timeout.saturating_sub(begin.elapsed());
@@ -250,9 +253,11 @@ impl Connect {
     }
 }
 
+/// The work is boxed, or the caller's task would hold room for a handshake as long
+/// as it lives.
 async fn within<T>(
     limit: Duration,
-    work: impl Future<Output = Result<T, ConnectError>>,
+    work: Pin<Box<impl Future<Output = Result<T, ConnectError>>>>,
 ) -> Result<T, ConnectError> {
     let done = timeout(limit, work).await;
     done.unwrap_or(Err(ConnectError::Timeout))

@@ -128,7 +128,9 @@ impl Server {
     ) -> Result<WebSocket<S>, AcceptError> {
         let mut transport = Transport::new(stream);
         transport.trace = Trace::server(None);
-        self.shake_hands(transport, self.options.clone()).await
+        // Boxed, or the caller's task would hold room for a handshake as long as
+        // it lives.
+        Box::pin(self.shake_hands(transport, self.options.clone())).await
     }
 
     /// Accepts TLS over a stream, if `tls` was given, and then a
@@ -152,7 +154,7 @@ impl Server {
             trace: Trace::server(None),
             member: None,
         };
-        self.open(stream, place).await
+        Box::pin(self.open(stream, place)).await
     }
 
     async fn open<S: AsyncRead + AsyncWrite + Unpin>(
@@ -322,14 +324,13 @@ impl<H> Serving<'_, H> {
                 None => return,
                 Some(Ok((stream, peer))) => {
                     pause = PAUSE;
-                    let trace = Trace::server(peer);
                     let place = Place {
                         peer,
-                        trace: trace.clone(),
+                        trace: Trace::server(peer),
                         member: Some(self.open.join()),
                     };
-                    let work = serve_one(self.server.clone(), stream, place, self.handler.clone());
-                    L::spawn(task(self.tasks.join(), trace, work));
+                    let (member, server) = (self.tasks.join(), self.server.clone());
+                    L::spawn(task(member, server, stream, place, self.handler.clone()));
                 }
                 Some(Err(error)) => {
                     trace::accept_failed(&error);
@@ -360,20 +361,6 @@ struct Place {
     member: Option<Member>,
 }
 
-/// The whole life of a connection.
-async fn serve_one<S, H, F>(server: Server, stream: S, place: Place, handler: H)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    H: Fn(WebSocket<MaybeTls<S>>) -> F,
-    F: Future<Output = ()>,
-{
-    let trace = place.trace.clone();
-    match server.open(stream, place).await {
-        Ok(websocket) => handler(websocket).await,
-        Err(error) => trace.refused(&error),
-    }
-}
-
 /// Why a stream did not become a WebSocket.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -386,11 +373,35 @@ pub enum AcceptError {
     Handshake(#[from] HandshakeError),
 }
 
-/// Runs `work` until it is done, panics, or is to be dropped.
-async fn task(mut member: Member, trace: Trace, work: impl Future<Output = ()>) {
-    let work = trace.instrument(work);
-    let mut work = pin!(work);
-    poll_fn(|cx| {
+/// The whole life of a connection: until its handler is done or panics, or until
+/// it is to be dropped.
+///
+/// Most connections are idle, so that the size of this future counts. What the
+/// handshake needs is boxed, to be freed when it is done; and the rest, since what
+/// is moved into an `async` block and out of it again has two places there.
+fn task<S, H, F>(
+    mut member: Member,
+    server: Server,
+    stream: S,
+    place: Place,
+    handler: H,
+) -> impl Future<Output = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(WebSocket<MaybeTls<S>>) -> F,
+    F: Future<Output = ()>,
+{
+    let trace = place.trace.clone();
+    let refused = trace.clone();
+    let opening = Box::pin(async move { server.open(stream, place).await });
+    let work = async move {
+        match opening.await {
+            Ok(websocket) => handler(websocket).await,
+            Err(error) => refused.refused(&error),
+        }
+    };
+    let mut work = Box::pin(trace.instrument(work));
+    poll_fn(move |cx| {
         if member.poll_dismissed(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -401,7 +412,6 @@ async fn task(mut member: Member, trace: Trace, work: impl Future<Output = ()>) 
             Poll::Ready(())
         })
     })
-    .await;
 }
 
 /// What `work` gives, or `None` once `end` is ready.

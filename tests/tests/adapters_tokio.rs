@@ -76,6 +76,55 @@ mod runtime {
     }
 }
 
+/// Sockets, tasks and all: what a server holds of a connection that says nothing,
+/// besides what the kernel does.
+#[test]
+fn an_idle_connection_is_less_than_two_kilobytes() {
+    use std::io::{Read, Write};
+
+    use sockeye::websocket::handshake::Origins;
+    use sockeye_tests::alloc::measure;
+    use sockeye_tests::handshake::{REQUEST, head};
+    use sockeye_tokio::Server;
+
+    const COUNT: isize = 200;
+
+    async fn open(address: std::net::SocketAddr) -> std::net::TcpStream {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(&head(REQUEST)).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        while stream.read(&mut [0; 512]).is_err() {
+            adapter::kit::step().await;
+        }
+        stream
+    }
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let address = runtime.block_on(async {
+        let (listener, address) = runtime::bind().await;
+        let server = Server::new(Origins::Any);
+        let never = std::future::pending();
+        tokio::spawn(async move { server.serve(listener, never, adapter::kit::ignore).await });
+        address
+    });
+    // What is made once, by the first.
+    let first = runtime.block_on(open(address));
+    let mut clients = Vec::with_capacity(COUNT as usize);
+    let ((), usage) = measure(|| {
+        runtime.block_on(async {
+            for _ in 0..COUNT {
+                clients.push(open(address).await);
+            }
+        });
+    });
+    let each = usage.held / COUNT;
+    assert!((500..2048).contains(&each), "{each} bytes");
+    drop((first, clients));
+}
+
 mod clock {
     //! Time is paused: it advances when nothing else can happen.
 

@@ -127,6 +127,21 @@ fn a_handshake_may_take_place_elsewhere() {
     });
 }
 
+/// A task holds room for what it awaits as long as it lives.
+#[test]
+fn futures_are_small() {
+    let (here, there) = pipe(1);
+    let connect = Connect::new(URL).unwrap();
+    let server = Server::new(Origins::Any);
+    let sizes = [
+        size_of_val(&connect.clone().open()),
+        size_of_val(&connect.clone().over_tls(here)),
+        size_of_val(&server.accept(there)),
+        size_of_val(&server.accept_tls(pipe(1).0)),
+    ];
+    assert!(sizes.iter().all(|size| *size <= 1024), "{sizes:?}");
+}
+
 #[test]
 fn messages_are_sent_and_received_in_parts() {
     block_on(async {
