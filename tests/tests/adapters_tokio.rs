@@ -107,7 +107,8 @@ fn an_idle_connection_is_less_than_two_kilobytes() {
         let (listener, address) = runtime::bind().await;
         let server = Server::new(Origins::Any);
         let never = std::future::pending();
-        tokio::spawn(async move { server.serve(listener, never, adapter::kit::ignore).await });
+        let handler = |websocket| async { drop(adapter::kit::echo(websocket).await) };
+        tokio::spawn(async move { server.serve(listener, never, handler).await });
         address
     });
     // What is made once, by the first.

@@ -103,14 +103,6 @@ where
         .await
 }
 
-/// Receives what comes, to the end.
-pub async fn ignore<S>(mut websocket: WebSocket<S>)
-where
-    crate::runtime::adapter::Transport<S>: sockeye::driver::Io<Error = std::io::Error>,
-{
-    let _ = websocket.for_each(|_, _| {}).await;
-}
-
 pub fn text(message: Option<Result<Message<'static>, Error>>) -> String {
     message
         .expect("a message")
