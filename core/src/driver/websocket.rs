@@ -22,14 +22,40 @@ use crate::websocket::{Chunk, CloseCode, Connection, Event, Kind, Message, Reaso
 /// # When it writes
 ///
 /// What is sent is written at once, unless more input is at hand: then it waits
-/// until that is handled, or until 16 KiB wait. Call [`flush`](Self::flush)
-/// before waiting for anything else between two messages, as a handler that
-/// awaits a database does.
+/// until that is handled, or until 16 KiB wait. Pongs are written at once always.
+/// Call [`flush`](Self::flush) before waiting for anything else between two
+/// messages, since nothing is written meanwhile:
+///
+/// ```
+/// # use sockeye::driver::{Error, Io, WebSocket};
+/// # async fn look_up(_: &str) -> String { String::new() }
+/// # async fn serve<I: Io>(mut websocket: WebSocket<I>) -> Result<(), Error<I::Error>> {
+/// while let Some(message) = websocket.next().await {
+///     let Some(query) = message?.as_text().map(str::to_owned) else {
+///         continue;
+///     };
+///     websocket.send("working on it").await?;
+///     // The next query may be at hand already, and keeps that back.
+///     websocket.flush().await?;
+///     let found = look_up(&query).await;
+///     websocket.send(found).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Reading goes on while a write is not taken, until as much waits as
+/// [`Config::max_outgoing`](crate::websocket::Config::max_outgoing) allows.
 ///
 /// # Cancel safety
 ///
-/// Every future here may be dropped at any time. What it had not returned is
-/// still there for the next call.
+/// Every future here may be dropped at any time, as `select!` does it. What it
+/// had not returned is still there for the next call.
+///
+/// # Turns
+///
+/// After 64 events, or 64 KiB of input, a call that receives gives way to other
+/// tasks: it returns `Pending` once, and has its task woken.
 #[derive(Debug)]
 pub struct WebSocket<I>(Box<Pump<I>>);
 
@@ -87,7 +113,8 @@ impl<I: Io> WebSocket<I> {
     ///
     /// A connection that was closed properly ends with `None`; see
     /// [`close_reason`](Self::close_reason). Any other end is reported as an
-    /// error once, and then by `None`.
+    /// error once, and then by `None`. What is left of a message in chunks, of
+    /// which [`next_chunk`](Self::next_chunk) has returned some, is skipped.
     ///
     /// # Cancel safety
     ///
@@ -124,7 +151,8 @@ impl<I: Io> WebSocket<I> {
     ///
     /// # Cancel safety
     ///
-    /// Safe: what was not handed out is still there.
+    /// Safe: what was not handed out is still there. Only where `handle` panics
+    /// input is lost, and the connection is over.
     pub async fn for_each(
         &mut self,
         mut handle: impl FnMut(&mut Connection, Message<'_>),
@@ -225,7 +253,8 @@ impl<I: Io> WebSocket<I> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the transport fails.
+    /// [`Error::Io`] if the transport fails, and [`Error::Send`] if the connection
+    /// ended before all was written.
     ///
     /// # Cancel safety
     ///

@@ -7,6 +7,8 @@ use core::ops::ControlFlow;
 use core::task::{Context, Poll};
 
 use super::Sender;
+#[cfg(doc)]
+use super::WebSocket;
 use super::shared::Shared;
 use crate::driver::pump::Pump;
 use crate::driver::{Error, Io};

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use core::fmt;
 use core::future::poll_fn;
 
+#[cfg(doc)]
+use super::WebSocket;
 use super::queue::Command;
 use super::shared::Shared;
 use super::wakers::Wait;
