@@ -202,3 +202,26 @@ mod peers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Payload;
+
+    #[test]
+    fn every_subject_sees_the_payload() {
+        for payload in [
+            Payload::Korean(1024),
+            Payload::Binary(14),
+            Payload::Binary(100_000),
+        ] {
+            let tape = Tape::new(payload.masked(3));
+            let frame = payload.masked(1).len();
+            for name in SUBJECTS.iter().filter(|name| **name != "copy") {
+                let expected = payload.bytes();
+                let see = move |bytes: &[u8]| assert!(bytes == expected);
+                assert!(subject(name, tape.clone(), frame, see)(10) >= 10);
+            }
+        }
+    }
+}

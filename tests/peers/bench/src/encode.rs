@@ -7,6 +7,7 @@ use sockeye::Instant;
 use sockeye::websocket::{Config, Connection, Role, SLICES};
 
 use crate::decode::Run;
+use crate::scenario::Sending;
 use crate::tape::Tape;
 use crate::{floor, keys};
 
@@ -25,36 +26,28 @@ pub const SUBJECTS: &[&str] = &[
     "tokio-websockets",
 ];
 
-/// What is sent, and how.
-#[derive(Clone, Copy, Debug)]
-pub struct Sending {
-    pub payload: &'static [u8],
-    pub client: bool,
-    /// Messages between two flushes.
-    pub queued: u64,
-}
-
 /// An encoder. It is given the payload in the form that costs it least.
 pub fn subject(name: &str, sending: Sending) -> Run {
+    let payload: &'static [u8] = sending.payload.bytes().leak();
     match name {
-        "copy" => copy(sending),
-        "floor" => least(sending),
-        "sockeye" => sockeye(sending),
+        "copy" => copy(sending, payload),
+        "floor" => least(sending, payload),
+        "sockeye" => sockeye(sending, payload),
         #[cfg(feature = "peers")]
-        _ => peers::subject(name, sending),
+        _ => peers::subject(name, sending, payload),
         #[cfg(not(feature = "peers"))]
         _ => panic!("{name} is not in this build"),
     }
 }
 
 /// Only a copy of the payload, and the write.
-fn copy(sending: Sending) -> Run {
+fn copy(sending: Sending, payload: &'static [u8]) -> Run {
     let mut tape = Tape::default();
-    let mut out = Vec::with_capacity(sending.payload.len() * sending.queued as usize);
+    let mut out = Vec::with_capacity(payload.len() * sending.queued as usize);
     Box::new(move |n| {
         for _ in 0..n / sending.queued {
             for _ in 0..sending.queued {
-                out.extend_from_slice(black_box(sending.payload));
+                out.extend_from_slice(black_box(payload));
             }
             let _ = tape.write(&out);
             out.clear();
@@ -63,13 +56,13 @@ fn copy(sending: Sending) -> Run {
     })
 }
 
-fn least(sending: Sending) -> Run {
+fn least(sending: Sending, payload: &'static [u8]) -> Run {
     let mut tape = Tape::default();
     let mut out = Vec::new();
     Box::new(move |n| {
         for _ in 0..n / sending.queued {
             for _ in 0..sending.queued {
-                let payload = black_box(sending.payload);
+                let payload = black_box(payload);
                 let key = sending.client.then(|| keys::fresh().expect("a key"));
                 floor::encode_head(false, key, payload.len(), &mut out);
                 match key {
@@ -84,7 +77,7 @@ fn least(sending: Sending) -> Run {
     })
 }
 
-fn sockeye(sending: Sending) -> Run {
+fn sockeye(sending: Sending, payload: &'static [u8]) -> Run {
     let role = match sending.client {
         true => Role::Client(sockeye_tokio::mask_keys()),
         false => Role::Server,
@@ -94,7 +87,7 @@ fn sockeye(sending: Sending) -> Run {
     Box::new(move |n| {
         for _ in 0..n / sending.queued {
             for _ in 0..sending.queued {
-                let sent = connection.send(black_box(sending.payload));
+                let sent = connection.send(black_box(payload));
                 sent.expect("there is room");
             }
             while connection.has_output() {
@@ -122,12 +115,12 @@ mod peers {
     use crate::now;
     use crate::tape::Tape;
 
-    pub(super) fn subject(name: &str, sending: Sending) -> Run {
+    pub(super) fn subject(name: &str, sending: Sending, payload: &'static [u8]) -> Run {
         match name {
-            "tungstenite" => tungstenite(sending),
-            "tokio-tungstenite" => tokio_tungstenite(sending),
-            "fastwebsockets" => fastwebsockets(sending),
-            "tokio-websockets" => tokio_websockets(sending),
+            "tungstenite" => tungstenite(sending, payload),
+            "tokio-tungstenite" => tokio_tungstenite(sending, payload),
+            "fastwebsockets" => fastwebsockets(sending, payload),
+            "tokio-websockets" => tokio_websockets(sending, payload),
             _ => panic!("there is no {name}"),
         }
     }
@@ -139,13 +132,13 @@ mod peers {
         }
     }
 
-    fn tungstenite(sending: Sending) -> Run {
+    fn tungstenite(sending: Sending, payload: &'static [u8]) -> Run {
         let tape = Tape::default();
         let mut socket = tungstenite::WebSocket::from_raw_socket(tape, role(sending), None);
         Box::new(move |n| {
             for _ in 0..n / sending.queued {
                 for _ in 0..sending.queued {
-                    let payload = Bytes::from_static(black_box(sending.payload));
+                    let payload = Bytes::from_static(black_box(payload));
                     socket
                         .write(Message::Binary(payload))
                         .expect("there is room");
@@ -156,7 +149,7 @@ mod peers {
         })
     }
 
-    fn tokio_tungstenite(sending: Sending) -> Run {
+    fn tokio_tungstenite(sending: Sending, payload: &'static [u8]) -> Run {
         let (tape, role) = (Tape::default(), role(sending));
         let socket = tokio_tungstenite::WebSocketStream::from_raw_socket(tape, role, None);
         let mut socket = now(socket);
@@ -164,7 +157,7 @@ mod peers {
             now(async {
                 for _ in 0..n / sending.queued {
                     for _ in 0..sending.queued {
-                        let payload = Bytes::from_static(black_box(sending.payload));
+                        let payload = Bytes::from_static(black_box(payload));
                         let fed = socket.feed(Message::Binary(payload)).await;
                         fed.expect("there is room");
                     }
@@ -176,7 +169,7 @@ mod peers {
     }
 
     /// It writes each frame at once.
-    fn fastwebsockets(sending: Sending) -> Run {
+    fn fastwebsockets(sending: Sending, payload: &'static [u8]) -> Run {
         let role = match sending.client {
             true => fastwebsockets::Role::Client,
             false => fastwebsockets::Role::Server,
@@ -186,7 +179,7 @@ mod peers {
         Box::new(move |n| {
             now(async {
                 for _ in 0..n {
-                    let payload = Payload::Borrowed(black_box(sending.payload));
+                    let payload = Payload::Borrowed(black_box(payload));
                     let written = socket.write_frame(Frame::binary(payload)).await;
                     written.expect("a tape has no errors");
                 }
@@ -195,7 +188,7 @@ mod peers {
         })
     }
 
-    fn tokio_websockets(sending: Sending) -> Run {
+    fn tokio_websockets(sending: Sending, payload: &'static [u8]) -> Run {
         let tape = Tape::default();
         let mut socket = match sending.client {
             true => tokio_websockets::ClientBuilder::new().take_over(tape),
@@ -205,7 +198,7 @@ mod peers {
             now(async {
                 for _ in 0..n / sending.queued {
                     for _ in 0..sending.queued {
-                        let payload = black_box(sending.payload);
+                        let payload = black_box(payload);
                         let fed = socket
                             .feed(tokio_websockets::Message::binary(payload))
                             .await;

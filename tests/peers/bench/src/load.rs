@@ -29,11 +29,10 @@ struct Connection {
 impl Load {
     /// Connects. `raw` is for a server that sends back the frames as they are.
     pub fn new(echo: &Echo, port: u16, raw: bool) -> io::Result<Self> {
-        let many = 0..echo.in_flight as u32;
-        let request: Vec<u8> = many.clone().flat_map(|n| echo.payload.masked(n)).collect();
+        let request = echo.payload.masked(echo.in_flight);
         let reply = match raw {
             true => request.clone(),
-            false => many.flat_map(|_| echo.payload.plain()).collect(),
+            false => echo.payload.plain(echo.in_flight),
         };
         let poll = Poll::new()?;
         let mut connections = Vec::new();

@@ -16,12 +16,9 @@ mod table;
 mod tape;
 mod worker;
 
-use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::pin::pin;
 use std::process::{Command, ExitCode, Stdio};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::run::{Plan, Programs};
@@ -80,7 +77,7 @@ fn plan(mut words: &[&str]) -> Option<Plan> {
             ["--quick", rest @ ..] => {
                 plan.rounds = 3;
                 plan.memory = Duration::from_millis(10);
-                plan.echo = Duration::from_millis(100);
+                plan.echo = Duration::from_millis(60);
                 rest
             }
             ["--rounds", rounds, rest @ ..] => {
@@ -159,8 +156,11 @@ fn simulator() -> bool {
 }
 
 /// What a future over a transport in memory gives: it never has to wait.
+#[cfg(feature = "peers")]
 fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+    use std::task::{Context, Poll, Waker};
+
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("memory does not make one wait"),
     }

@@ -1,85 +1,103 @@
 //! What is sent: payloads, and the frames of a client around them.
 
-/// A payload, and what it is.
-#[derive(Clone, Debug)]
-pub struct Payload {
-    pub bytes: Vec<u8>,
-    pub text: bool,
+/// A payload of so many bytes, which is made when it is needed.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload {
+    /// Bytes without a pattern that a shortcut could find.
+    Binary(usize),
+    /// Text in ASCII.
+    Ascii(usize),
+    /// Text of three bytes a letter, with a space now and then.
+    Korean(usize),
 }
 
 impl Payload {
-    /// Bytes without a pattern that a shortcut could find.
-    pub fn binary(len: usize) -> Self {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let bytes = (0..len).map(|_| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 32) as u8
-        });
-        Self {
-            bytes: bytes.collect(),
-            text: false,
+    pub fn len(self) -> usize {
+        match self {
+            Self::Binary(len) | Self::Ascii(len) | Self::Korean(len) => len,
         }
     }
 
-    /// Text in ASCII.
-    pub fn ascii(len: usize) -> Self {
-        let words = b"{\"id\":4711,\"name\":\"kingfisher\",\"at\":[51.5,7.46]},";
-        Self {
-            bytes: words.iter().copied().cycle().take(len).collect(),
-            text: true,
+    pub fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Binary(len) => binary(len),
+            Self::Ascii(len) => ascii(len),
+            Self::Korean(len) => korean(len),
         }
     }
 
-    /// Text of three bytes a letter, with a space now and then.
-    pub fn korean(len: usize) -> Self {
-        let words = "물총새는 파랑새목 물총새과에 속하는 새이다 ";
-        let mut text = String::new();
-        for letter in words.chars().cycle() {
-            if text.len() + letter.len_utf8() > len {
-                break;
-            }
-            text.push(letter);
+    /// Frames of a client, one after the other, each masked with a key of its own.
+    pub fn masked(self, frames: usize) -> Vec<u8> {
+        let bytes = self.bytes();
+        let mut out = Vec::with_capacity(frames * (bytes.len() + 14));
+        for number in 0..frames as u32 {
+            let key = number
+                .wrapping_mul(0x9e37_79b9)
+                .wrapping_add(1)
+                .to_be_bytes();
+            out.push(self.first_byte());
+            push_len(0x80, bytes.len(), &mut out);
+            out.extend(key);
+            out.extend(bytes.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k));
         }
-        while text.len() < len {
-            text.push(' ');
-        }
-        Self {
-            bytes: text.into_bytes(),
-            text: true,
-        }
+        out
     }
 
-    fn first_byte(&self) -> u8 {
-        if self.text { 0x81 } else { 0x82 }
+    /// Frames of a server, one after the other.
+    pub fn plain(self, frames: usize) -> Vec<u8> {
+        let bytes = self.bytes();
+        let mut out = Vec::with_capacity(frames * (bytes.len() + 10));
+        for _ in 0..frames {
+            out.push(self.first_byte());
+            push_len(0, bytes.len(), &mut out);
+            out.extend(&bytes);
+        }
+        out
     }
 
-    /// The frame of a client, masked with a key of its own number.
-    pub fn masked(&self, number: u32) -> Vec<u8> {
-        let key = number
-            .wrapping_mul(0x9e37_79b9)
-            .wrapping_add(1)
-            .to_be_bytes();
-        let mut frame = vec![self.first_byte()];
-        push_len(0x80, self.bytes.len(), &mut frame);
-        frame.extend(key);
-        frame.extend(
-            self.bytes
-                .iter()
-                .zip(key.iter().cycle())
-                .map(|(b, k)| b ^ k),
-        );
-        frame
+    fn first_byte(self) -> u8 {
+        match self {
+            Self::Binary(_) => 0x82,
+            Self::Ascii(_) | Self::Korean(_) => 0x81,
+        }
     }
+}
 
-    /// The frame of a server.
-    pub fn plain(&self) -> Vec<u8> {
-        let mut frame = vec![self.first_byte()];
-        push_len(0, self.bytes.len(), &mut frame);
-        frame.extend(&self.bytes);
-        frame
+fn binary(len: usize) -> Vec<u8> {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(|| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    });
+    let mut bytes = Vec::with_capacity(len + 8);
+    words
+        .take(len.div_ceil(8))
+        .for_each(|word| bytes.extend(word.to_le_bytes()));
+    bytes.truncate(len);
+    bytes
+}
+
+fn ascii(len: usize) -> Vec<u8> {
+    let words = b"{\"id\":4711,\"name\":\"kingfisher\",\"at\":[51.5,7.46]},";
+    words.iter().copied().cycle().take(len).collect()
+}
+
+fn korean(len: usize) -> Vec<u8> {
+    let mut text = String::new();
+    for letter in "물총새는 파랑새목 물총새과에 속하는 새이다 "
+        .chars()
+        .cycle()
+    {
+        if text.len() + letter.len_utf8() > len {
+            break;
+        }
+        text.push(letter);
     }
+    let mut bytes = text.into_bytes();
+    bytes.resize(len, b' ');
+    bytes
 }
 
 fn push_len(mask: u8, len: usize, frame: &mut Vec<u8>) {

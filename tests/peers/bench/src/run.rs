@@ -265,7 +265,7 @@ fn echo_for(
 fn echo_some(command: Command, name: &str, echo: &Echo) -> io::Result<u64> {
     let server = Server::start(command, name)?;
     let mut load = Load::new(echo, server.port, name == "tcp")?;
-    let messages = ((64 << 20) / echo.payload.bytes.len()).clamp(40, 6400);
+    let messages = ((64 << 20) / echo.payload.len()).clamp(40, 6400);
     let rounds = (messages / echo.in_flight).max(2 * echo.connections) as u64;
     let open = echo.connections as u64;
     load.run(|done| done + open <= rounds)?;

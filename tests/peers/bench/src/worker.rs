@@ -39,7 +39,7 @@ pub fn run(scenario: &Scenario, subject: &str, time: Duration) -> Sample {
 /// Runs `subject` for so many messages between two marks, and says how many.
 pub fn count(scenario: &Scenario, subject: &str) -> u64 {
     let bytes = match &scenario.job {
-        Job::Decode(payload) => payload.bytes.len(),
+        Job::Decode(payload) => payload.len(),
         Job::Encode(sending) => sending.payload.len(),
         Job::Echo(_) => panic!("an echo is measured from outside"),
     };
@@ -55,10 +55,10 @@ pub fn count(scenario: &Scenario, subject: &str) -> u64 {
 fn prepare(scenario: &Scenario, subject: &str) -> Run {
     match &scenario.job {
         Job::Decode(payload) => {
-            let frames = (TAPE / payload.bytes.len()).max(1) as u32;
-            let frame = payload.masked(0).len();
-            let tape = (0..frames).flat_map(|n| payload.masked(n)).collect();
-            let len = payload.bytes.len();
+            let frames = (TAPE / payload.len()).max(1);
+            let tape = payload.masked(frames);
+            let frame = tape.len() / frames;
+            let len = payload.len();
             let see = move |bytes: &[u8]| assert_eq!(black_box(bytes).len(), len);
             decode::subject(subject, Tape::new(tape), frame, see)
         }
