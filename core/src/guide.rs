@@ -193,7 +193,8 @@
 //! collected and owned; storage grows with the bytes that arrive. To read the
 //! remainder of a large binary message straight into that storage, ask for
 //! [`Connection::input_space`] before a read, and report to
-//! [`Connection::input_filled`].
+//! [`Connection::input_filled`]. To give a collected message's storage to the next
+//! one, hand the message to [`Connection::reuse`] when you are done with it.
 //!
 //! # Output
 //!
@@ -291,6 +292,7 @@
 //! [`Connection::poll_blocked`]: crate::websocket::Connection::poll_blocked
 //! [`Connection::poll_transmit`]: crate::websocket::Connection::poll_transmit
 //! [`Connection::reclaim_output`]: crate::websocket::Connection::reclaim_output
+//! [`Connection::reuse`]: crate::websocket::Connection::reuse
 //! [`Connection::start`]: crate::websocket::Connection::start
 //! [`CloseFrame`]: crate::websocket::CloseFrame
 //! [`Event::Closed`]: crate::websocket::Event::Closed
