@@ -47,6 +47,18 @@ fn k02_every_code_there_is() {
 }
 
 #[test]
+fn k09_a_close_wants_the_time_at_once() {
+    let mut bench = Bench::new(Side::Server, Config::default());
+    let connection = &mut bench.connection;
+    connection.close(CloseCode::NORMAL, "").unwrap();
+    // Whoever only sleeps until then would sleep for ever without it.
+    let now = Instant::ZERO.after(SECOND);
+    assert!(connection.poll_timeout().is_some_and(|at| at <= now));
+    assert_eq!(connection.handle_timeout(now), None);
+    assert_eq!(connection.poll_timeout(), Some(now.after(5 * SECOND)));
+}
+
+#[test]
 fn k08_both_ends_close_at_once() {
     let mut server = Bench::new(Side::Server, Config::default());
     let mut client = Bench::new(Side::Client, Config::default());

@@ -112,9 +112,11 @@ impl State {
         }
     }
 
-    /// When [`expire`](Self::expire) has something to do.
+    /// When [`expire`](Self::expire) has something to do: at once, where a deadline
+    /// has to begin to run.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
+            Self::Closing(Deadline::Unset) => Some(Instant::ZERO),
             Self::Closing(Deadline::At(at)) | Self::Closed(_, Deadline::At(at)) => Some(*at),
             _ => None,
         }
@@ -202,7 +204,7 @@ mod tests {
     fn a_deadline_runs_from_the_first_call_that_knows_the_time() {
         let mut state = State::Open;
         assert!(state.close());
-        assert_eq!(state.deadline(), None);
+        assert_eq!(state.deadline(), Some(at(0)));
         assert!(!state.expire(at(3), SPAN));
         assert_eq!(state.deadline(), Some(at(8)));
         assert!(!state.expire(at(7), SPAN));
