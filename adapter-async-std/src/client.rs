@@ -33,6 +33,27 @@ pub async fn connect(url: &str) -> Result<WebSocket<MaybeTls<TcpStream>>, Connec
 
 /// How to connect to a server.
 ///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use sockeye_async_std::{Connect, websocket::Config};
+///
+/// # async fn connect() -> Result<(), sockeye_async_std::ConnectError> {
+/// let mut config = Config::default();
+/// config.max_message = 16 << 20;
+/// let websocket = Connect::new("wss://example.com/chat?room=1")?
+///     .header("Authorization", "Bearer ...")?
+///     .protocol("chat.v2")?
+///     .protocol("chat.v1")?
+///     .timeout(Duration::from_secs(5))
+///     .config(config)
+///     .open()
+///     .await?;
+/// println!("{:?}", websocket.get_ref().protocol());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Redirects are not followed: they are an error that holds the response.
 #[derive(Clone, Debug)]
 #[must_use]

@@ -39,6 +39,25 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// How to accept WebSockets. Cloning it is cheap.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sockeye_async_std::Server;
+/// use sockeye_async_std::handshake::{Origins, Rejection, Response};
+/// use sockeye_async_std::websocket::Config;
+///
+/// let mut config = Config::default();
+/// config.max_message = 64 << 10;
+/// let server = Server::new(Origins::List(vec!["https://example.com".into()]))
+///     .protocols(["chat.v2", "chat.v1"])
+///     .config(config)
+///     .drain(Duration::from_secs(30))
+///     .decide(|request| match request.header("authorization") {
+///         Some(_) => Ok(Response::new()),
+///         None => Err(Rejection::new(401).header("www-authenticate", "Bearer")),
+///     });
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Server {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// These are the same text.
+/// These are the same text, but for the name of the crate in their examples.
 const SAME: [&str; 5] = ["client.rs", "keys.rs", "server.rs", "socket.rs", "trace.rs"];
 
 /// These name the runtime, in so many lines of the one or the other.
@@ -26,7 +26,9 @@ fn root() -> PathBuf {
 
 fn source(adapter: &str, file: &str) -> String {
     let path = root().join(adapter).join("src").join(file);
-    fs::read_to_string(path).unwrap()
+    let text = fs::read_to_string(path).unwrap();
+    let own_name = format!("sockeye_{}", &adapter["adapter-".len()..].replace('-', "_"));
+    text.replace(&own_name, "sockeye_adapter")
 }
 
 fn files(adapter: &str) -> BTreeSet<String> {

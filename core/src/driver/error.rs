@@ -34,6 +34,18 @@ impl<E> Error<E> {
     }
 }
 
+/// As an application sees it that deals in errors of I/O.
+#[cfg(feature = "std")]
+impl From<Error<std::io::Error>> for std::io::Error {
+    fn from(error: Error<Self>) -> Self {
+        match error {
+            Error::Io(error) => error,
+            Error::WriteZero => std::io::ErrorKind::WriteZero.into(),
+            error => Self::other(error),
+        }
+    }
+}
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -78,8 +78,16 @@ fn t03_a_reset_is_reported_once() {
         assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::ConnectionReset));
         assert_eq!(error.close_code(), Some(1006));
         assert!(server.next().await.is_none());
-        let refused = server.send("no more").await;
-        assert!(matches!(refused, Err(Error::Send(SendError::Closing))));
+        let refused = server.send("no more").await.unwrap_err();
+        assert!(matches!(refused, Error::Send(SendError::Closing)));
+        assert_eq!(
+            std::io::Error::from(refused).to_string(),
+            "the connection is closing"
+        );
+        assert_eq!(
+            std::io::Error::from(error).kind(),
+            ErrorKind::ConnectionReset
+        );
     });
 }
 
