@@ -147,7 +147,7 @@ impl Connection {
     /// Payload is unmasked in place; see [`Progress`] for what the answer means.
     /// Input is left unread, without an event, while as much output waits as
     /// [`Config::max_outgoing`] allows. After [`Event::Closed`] it is discarded.
-    #[inline]
+    #[inline(always)]
     pub fn handle_input<'i>(
         &mut self,
         now: Instant,
@@ -556,7 +556,7 @@ impl Connection {
     /// The fast path: a whole unfragmented message at the beginning of the input,
     /// and nothing pending. Anything else is left to [`steps`](Self::steps),
     /// which gives the same.
-    #[inline]
+    #[inline(always)]
     fn whole_message<'i>(
         &mut self,
         now: Instant,

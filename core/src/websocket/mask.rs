@@ -41,22 +41,36 @@ impl Mask {
     /// Masks or unmasks the next bytes of the payload, in place.
     #[inline]
     pub fn apply(&mut self, bytes: &mut [u8]) {
-        if bytes.len() < LARGE {
-            return self.apply_once(bytes);
-        }
-        // A vector that lies across two lines of the cache costs two accesses.
-        let crooked = bytes.as_ptr().align_offset(LINE).min(bytes.len());
-        let (head, bytes) = bytes.split_at_mut(crooked);
-        self.apply_once(head);
-        self.apply_once(bytes);
+        let rest = match bytes.len() {
+            0..WIDE => bytes,
+            _ => self.apply_wide(bytes),
+        };
+        self.apply_narrow(rest);
     }
 
-    #[inline]
-    fn apply_once(&mut self, bytes: &mut [u8]) {
-        let key = u64::from(self.key) * 0x1_0000_0001;
+    /// Returns what is left: less than [`WIDE`] bytes.
+    #[inline(never)]
+    fn apply_wide<'b>(&mut self, bytes: &'b mut [u8]) -> &'b mut [u8] {
+        let bytes = match bytes.len() {
+            0..LARGE => bytes,
+            len => {
+                // A vector that lies across two lines of the cache costs two accesses.
+                let crooked = bytes.as_ptr().align_offset(LINE).min(len);
+                let (head, bytes) = bytes.split_at_mut(crooked);
+                self.apply_narrow(head);
+                bytes
+            }
+        };
+        let (lanes, rest) = bytes.split_at_mut(bytes.len() - bytes.len() % WIDE);
+        xor_lanes(self.doubled(), lanes);
+        rest
+    }
+
+    #[inline(always)]
+    fn apply_narrow(&mut self, bytes: &mut [u8]) {
+        let key = self.doubled();
         self.key = self.key.rotate_right(8 * (bytes.len() % 4) as u32);
-        let rest = lanes(key, bytes);
-        let rest = lane::<64>(key, rest);
+        let rest = lane::<64>(key, bytes);
         let rest = lane::<32>(key, rest);
         let rest = lane::<16>(key, rest);
         let rest = lane::<8>(key, rest);
@@ -70,6 +84,12 @@ impl Mask {
         for (byte, key) in rest.iter_mut().take(3).zip(key.to_le_bytes()) {
             *byte ^= key;
         }
+    }
+
+    /// The key, as it is applied to eight bytes.
+    #[inline]
+    fn doubled(&self) -> u64 {
+        u64::from(self.key) * 0x1_0000_0001
     }
 
     /// Appends the next bytes of the payload to `out`, masked, in one pass.
@@ -89,17 +109,6 @@ impl Mask {
         out.extend_from_slice(chunk);
         self.apply(out.get_mut(start..).unwrap_or_default());
     }
-}
-
-/// Applies the key to as many times 128 bytes as there are, and returns the rest.
-#[inline]
-fn lanes(key: u64, bytes: &mut [u8]) -> &mut [u8] {
-    if bytes.len() < WIDE {
-        return bytes;
-    }
-    let (lanes, rest) = bytes.split_at_mut(bytes.len() - bytes.len() % WIDE);
-    xor_lanes(key, lanes);
-    rest
 }
 
 #[cfg_attr(feature = "simd", multiversion::multiversion(targets("x86_64+avx2")))]
