@@ -327,6 +327,18 @@ mod clock {
     }
 
     #[test]
+    fn t19_a_task_may_be_aborted() {
+        block_on(async {
+            let (mut client, mut server) = pair(Config::default()).await;
+            let task = tokio::spawn(async move { server.next().await.is_some() });
+            tokio::task::yield_now().await;
+            task.abort();
+            assert!(task.await.unwrap_err().is_cancelled());
+            assert!(client.next().await.unwrap().is_err());
+        });
+    }
+
+    #[test]
     fn handshakes_have_a_deadline() {
         block_on(async {
             let (here, there) = pipe(4096);

@@ -128,10 +128,9 @@ impl Liveness {
     #[inline]
     pub(super) fn next(&self, config: &Config) -> Option<Instant> {
         let mut next = self.keepalive(config).map(|(at, _)| at);
-        for deadline in [self.silence(config), self.slowness(config)] {
-            if let Some((at, _)) = deadline {
-                next = Some(next.map_or(at, |next| next.min(at)));
-            }
+        let deadlines = [self.silence(config), self.slowness(config)];
+        for (at, _) in deadlines.into_iter().flatten() {
+            next = Some(next.map_or(at, |next| next.min(at)));
         }
         next
     }

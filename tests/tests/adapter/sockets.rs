@@ -3,11 +3,12 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_sink::Sink;
 use sockeye::driver::{Io, Parts};
-use sockeye::websocket::handshake::{Origins, Rejection, Response};
+use sockeye::websocket::handshake::{Limits, Origins, Rejection, Response, ServerOptions};
 use sockeye::websocket::{CloseCode, Config, Connection, Keepalive, Kind, Message, Role};
 
 use super::kit::{URL, echo, join, pair, pair_over, text};
@@ -127,6 +128,37 @@ fn a_handshake_may_take_place_elsewhere() {
     });
 }
 
+#[test]
+fn no_time_is_too_long() {
+    block_on(async {
+        const LONG: Duration = Duration::MAX;
+        let mut limits = Limits::default();
+        limits.timeout = LONG;
+        let mut options = ServerOptions::new(Origins::Any);
+        options.limits = limits;
+        let mut config = Config::default();
+        (config.close_timeout, config.stall_timeout) = (LONG, Some(LONG));
+        (config.idle_timeout, config.message_timeout) = (Some(LONG), Some(LONG));
+        config.keepalive = Some(Keepalive {
+            interval: LONG,
+            timeout: LONG,
+        });
+        let server = Server::new(Origins::Any).options(options);
+        let server = server.config(config.clone()).drain(LONG);
+        let connect = Connect::new(URL).unwrap().timeout(LONG).limits(limits);
+        let (here, there) = pipe(64);
+        let connecting = connect.config(config).over_tls(here.awkward());
+        let (client, server) = join(connecting, server.accept_tls(there.awkward())).await;
+        let (mut client, server) = (client.unwrap(), server.unwrap());
+        let talk = async {
+            client.send("hello").await.unwrap();
+            assert_eq!(text(client.next().await), "hello");
+            client.close(CloseCode::NORMAL, "").await.unwrap();
+        };
+        join(talk, echo(server)).await.1.unwrap();
+    });
+}
+
 /// A task holds room for what it awaits as long as it lives.
 #[test]
 fn futures_are_small() {
@@ -213,7 +245,7 @@ fn the_peer_is_pinged_and_answers() {
     block_on(async {
         let (here, there) = pipe(4096);
         let mut config = Config::default();
-        let [interval, timeout] = [10, 10_000].map(std::time::Duration::from_millis);
+        let [interval, timeout] = [10, 10_000].map(Duration::from_millis);
         config.keepalive = Some(Keepalive { interval, timeout });
         let (mut client, mut server) = pair_over(here, there, config).await;
         let pinged = poll_fn(|cx| {
