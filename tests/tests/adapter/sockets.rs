@@ -132,8 +132,10 @@ fn a_handshake_may_take_place_elsewhere() {
 fn no_time_is_too_long() {
     block_on(async {
         const LONG: Duration = Duration::MAX;
-        let mut limits = Limits::default();
-        limits.timeout = LONG;
+        let limits = Limits {
+            timeout: LONG,
+            ..Limits::default()
+        };
         let mut options = ServerOptions::new(Origins::Any);
         options.limits = limits;
         let mut config = Config::default();
