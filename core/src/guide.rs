@@ -225,8 +225,8 @@
 //! input is left alone for want of room, or writing is all that is done, call
 //! [`Connection::handle_blocked`] and ask [`Connection::poll_blocked`] instead: they
 //! know of the deadlines for writing and closing only. Commands do not take the time:
-//! after [`Connection::close`], `poll_timeout` asks for a call at once, and with that
-//! it the deadline for the answer begins to run.
+//! after [`Connection::close`], `poll_timeout` names an instant that has come, and with
+//! the call that follows the deadline for the answer begins to run.
 //!
 //! # Commands
 //!
