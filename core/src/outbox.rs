@@ -37,7 +37,7 @@ const KEPT: usize = 2048;
 /// storage only from a command to the write that follows it. See
 /// [`Connection::lend_output`](crate::websocket::Connection::lend_output).
 #[derive(Debug, Default)]
-pub struct OutputBuffer(Box<Storage>);
+pub struct OutputBuffer(Option<Box<Storage>>);
 
 /// The queue of one connection.
 #[derive(Debug, Default)]
@@ -193,7 +193,7 @@ impl Outbox {
         if !self.is_empty() {
             return Some(buffer);
         }
-        let mut storage = buffer.0;
+        let mut storage = buffer.0.unwrap_or_default();
         storage.lent = true;
         self.0 = Some(storage);
         None
@@ -207,7 +207,7 @@ impl Outbox {
         if !storage.is_empty() {
             self.0 = Some(Box::new(storage.move_out()));
         }
-        Some(OutputBuffer(storage))
+        Some(OutputBuffer(Some(storage)))
     }
 
     #[inline]

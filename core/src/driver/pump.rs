@@ -177,6 +177,14 @@ impl<I: Io> Pump<I> {
         result
     }
 
+    /// Lends the thread's buffer for output until what is queued is written.
+    fn keep_output_buffer(&mut self) {
+        let mut scratch = scratch::take();
+        let write = self.connection.lend_output(scratch.write);
+        scratch.write = write.unwrap_or_default();
+        scratch::give_back(scratch);
+    }
+
     fn turn<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -516,7 +524,10 @@ impl<I: Io> Pump<I> {
         if self.is_over() {
             return Err(Error::Send(SendError::Closing));
         }
-        // It stays until the input is used up, so no storage is lent.
+        // It stays until the input is used up, in the thread's buffer.
+        if !self.connection.has_output() {
+            self.keep_output_buffer();
+        }
         queue(&mut self.connection)?;
         if self.connection.wants_write(CORK) {
             let _ = self.poll_write(cx)?;
