@@ -177,6 +177,12 @@ impl Outbox {
         self.0.as_ref().map_or(0, |s| s.slices(out))
     }
 
+    /// All that [`slices`](Self::slices) would give, if it is one slice of small frames.
+    #[inline]
+    pub(crate) fn run(&self) -> Option<&[u8]> {
+        self.0.as_ref()?.run()
+    }
+
     /// `n` bytes of what [`slices`](Self::slices) gave are written.
     #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
@@ -305,12 +311,20 @@ impl Storage {
 
     #[inline]
     fn slices<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {
-        if self.controls > 0 || !self.segments.is_empty() {
-            return self.slices_of_all(out);
+        match self.run() {
+            Some(run) => {
+                out[0] = run;
+                1
+            }
+            None => self.slices_of_all(out),
         }
-        // Nothing but small frames: what nearly always waits.
-        out[0] = self.copied.get(self.head..).unwrap_or_default();
-        usize::from(self.run > 0)
+    }
+
+    /// All that waits, where it is nothing but small frames, as nearly always.
+    #[inline]
+    fn run(&self) -> Option<&[u8]> {
+        let alone = self.run > 0 && self.controls == 0 && self.segments.is_empty();
+        alone.then(|| self.copied.get(self.head..)).flatten()
     }
 
     fn slices_of_all<'a>(&'a self, out: &mut [&'a [u8]; SLICES]) -> usize {

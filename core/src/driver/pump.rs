@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use core::task::{Context, Poll, ready};
 
-use super::scratch::{self, Scratch};
+use super::scratch;
 use super::{Error, Io};
 use crate::websocket::{
     Chunk, CloseCode, Connection, Event, Message, Reason, Receive, SLICES, SendError,
@@ -159,29 +159,23 @@ impl<I: Io> Pump<I> {
 
     /// Lends the thread's buffers for the length of `work`.
     fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut [u8]) -> R) -> R {
-        let Scratch {
-            mut read,
-            write,
-            mut spare,
-        } = scratch::take();
+        let mut scratch = scratch::take();
+        let write = core::mem::take(&mut scratch.write);
         let kept = self.connection.lend_output(write);
-        self.connection.swap_spare(&mut spare);
-        let result = work(self, &mut read);
-        self.connection.swap_spare(&mut spare);
-        let write = self
-            .connection
-            .reclaim_output()
-            .or(kept)
-            .unwrap_or_default();
-        scratch::give_back(Scratch { read, write, spare });
+        self.connection.swap_spare(&mut scratch.spare);
+        let result = work(self, &mut scratch.read);
+        self.connection.swap_spare(&mut scratch.spare);
+        let write = self.connection.reclaim_output().or(kept);
+        scratch.write = write.unwrap_or_default();
+        scratch::give_back(scratch);
         result
     }
 
     /// Lends the thread's buffer for output until what is queued is written.
     fn keep_output_buffer(&mut self) {
         let mut scratch = scratch::take();
-        let write = self.connection.lend_output(scratch.write);
-        scratch.write = write.unwrap_or_default();
+        let write = core::mem::take(&mut scratch.write);
+        scratch.write = self.connection.lend_output(write).unwrap_or_default();
         scratch::give_back(scratch);
     }
 
@@ -428,9 +422,19 @@ impl<I: Io> Pump<I> {
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error<I::Error>> {
         while self.connection.has_output() && self.output == Output::Open {
-            let mut slices = [&[][..]; SLICES];
-            let n = self.connection.poll_transmit(&mut slices);
-            let Poll::Ready(n) = self.io.poll_write(cx, slices.get(..n).unwrap_or_default()) else {
+            let (run, mut slices);
+            let bufs = match self.connection.run_to_transmit() {
+                Some(bytes) => {
+                    run = [bytes];
+                    &run[..]
+                }
+                None => {
+                    slices = [&[][..]; SLICES];
+                    let n = self.connection.poll_transmit(&mut slices);
+                    slices.get(..n).unwrap_or_default()
+                }
+            };
+            let Poll::Ready(n) = self.io.poll_write(cx, bufs) else {
                 return Ok(Poll::Pending);
             };
             match n {

@@ -28,25 +28,25 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    fn new() -> Self {
-        Self {
+    fn new() -> Box<Self> {
+        Box::new(Self {
             read: alloc::vec![0; READ].into(),
             write: OutputBuffer::default(),
             spare: Vec::new(),
-        }
+        })
     }
 }
 
 #[cfg(feature = "std")]
 std::thread_local! {
-    static SCRATCH: core::cell::Cell<Option<Scratch>> = const { core::cell::Cell::new(None) };
+    static SCRATCH: core::cell::Cell<Option<Box<Scratch>>> = const { core::cell::Cell::new(None) };
 }
 
 /// The buffers of this thread. A poll inside a poll, or at the end of the
 /// thread's life, gets new ones.
 #[cfg(feature = "std")]
 #[inline]
-pub(super) fn take() -> Scratch {
+pub(super) fn take() -> Box<Scratch> {
     let lent = SCRATCH.try_with(core::cell::Cell::take);
     lent.ok().flatten().unwrap_or_else(Scratch::new)
 }
@@ -54,7 +54,7 @@ pub(super) fn take() -> Scratch {
 /// Gives them back.
 #[cfg(feature = "std")]
 #[inline]
-pub(super) fn give_back(mut scratch: Scratch) {
+pub(super) fn give_back(mut scratch: Box<Scratch>) {
     if scratch.spare.capacity() > SPARE {
         scratch.spare = Vec::new();
     }
@@ -64,10 +64,10 @@ pub(super) fn give_back(mut scratch: Scratch) {
 
 /// Without threads to lend them, buffers live as long as the poll.
 #[cfg(not(feature = "std"))]
-pub(super) fn take() -> Scratch {
+pub(super) fn take() -> Box<Scratch> {
     Scratch::new()
 }
 
 /// Drops them.
 #[cfg(not(feature = "std"))]
-pub(super) fn give_back(_: Scratch) {}
+pub(super) fn give_back(_: Box<Scratch>) {}

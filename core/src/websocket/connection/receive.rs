@@ -124,7 +124,9 @@ impl Connection {
     /// ends of a poll.
     #[inline]
     pub(crate) fn swap_spare(&mut self, spare: &mut Vec<u8>) {
-        core::mem::swap(&mut self.spare, spare);
+        if self.spare.capacity() > 0 || spare.capacity() > 0 {
+            core::mem::swap(&mut self.spare, spare);
+        }
     }
 
     /// Whether `handle_input` has an event to give without any input.

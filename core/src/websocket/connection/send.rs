@@ -148,6 +148,13 @@ impl Connection {
         self.outbox.slices(out)
     }
 
+    /// What [`poll_transmit`](Self::poll_transmit) gives, if it is one slice of
+    /// small frames, as nearly always.
+    #[inline]
+    pub(crate) fn run_to_transmit(&self) -> Option<&[u8]> {
+        self.outbox.run()
+    }
+
     /// The transport took the first `n` bytes of the slices.
     #[inline]
     pub fn advance_transmit(&mut self, n: usize) {
