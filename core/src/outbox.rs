@@ -17,7 +17,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 /// How many slices one call of `poll_transmit` gives at the most.
 pub const SLICES: usize = 8;
@@ -67,7 +67,12 @@ struct Storage {
 #[derive(Debug)]
 enum Segment {
     Copied(usize),
-    Shared { header: ShortHeader, payload: Bytes },
+    /// `written` bytes of the payload are.
+    Shared {
+        header: ShortHeader,
+        payload: Bytes,
+        written: usize,
+    },
 }
 
 /// Up to 14 bytes of frame header that are not written yet.
@@ -185,12 +190,14 @@ impl Outbox {
 
     /// `n` bytes of what [`slices`](Self::slices) gave are written.
     #[inline]
-    pub(crate) fn advance(&mut self, n: usize) {
-        let Some(storage) = &mut self.0 else { return };
-        storage.advance(n);
+    /// A shared payload that is now written comes back.
+    pub(crate) fn advance(&mut self, n: usize) -> Option<Bytes> {
+        let storage = self.0.as_mut()?;
+        let payload = storage.advance(n);
         if storage.is_empty() && !storage.lent && storage.capacity() > KEPT {
             self.0 = None;
         }
+        payload
     }
 
     /// Gives the buffer back if output waits already.
@@ -288,7 +295,11 @@ impl Storage {
             to: header.len().min(14) as u8,
         };
         self.queued += header.rest().len() + payload.len();
-        self.segments.push_back(Segment::Shared { header, payload });
+        self.segments.push_back(Segment::Shared {
+            header,
+            payload,
+            written: 0,
+        });
     }
 
     fn put(&mut self, slot: Slot, parts: [&[u8]; 2]) {
@@ -348,7 +359,11 @@ impl Storage {
                 head += len;
                 [bytes, &[]]
             }
-            Segment::Shared { header, payload } => [header.rest(), payload],
+            Segment::Shared {
+                header,
+                payload,
+                written,
+            } => [header.rest(), payload.get(*written..).unwrap_or_default()],
         });
         let mut segments = segments.chain(run.map(|run| [run, &[]])).fuse();
         let mut busy = None;
@@ -373,24 +388,25 @@ impl Storage {
     }
 
     #[inline]
-    fn advance(&mut self, n: usize) {
-        if self.controls > 0 || n != self.queued {
+    fn advance(&mut self, n: usize) -> Option<Bytes> {
+        if self.controls > 0 || !self.segments.is_empty() || n != self.queued {
             return self.advance_part(n);
         }
-        // Everything is written, as nearly always.
-        self.segments.clear();
+        // Everything is written, and was a run, as nearly always.
         self.run = 0;
         self.queued = 0;
         self.front = Front::Border;
         self.copied.clear();
         self.head = 0;
+        None
     }
 
-    fn advance_part(&mut self, mut n: usize) {
+    fn advance_part(&mut self, mut n: usize) -> Option<Bytes> {
+        let mut payload = None;
         self.end_run();
         while n > 0 {
             let taken = match self.next() {
-                Some(Front::Segment | Front::Border) => self.advance_segment(n),
+                Some(Front::Segment | Front::Border) => self.advance_segment(n, &mut payload),
                 Some(control) => self.advance_control(control, n),
                 None => break,
             };
@@ -400,6 +416,7 @@ impl Storage {
             self.copied.clear();
             self.head = 0;
         }
+        payload
     }
 
     /// What the next byte belongs to, in the order in which `slices` gives it.
@@ -437,7 +454,7 @@ impl Storage {
         n
     }
 
-    fn advance_segment(&mut self, n: usize) -> usize {
+    fn advance_segment(&mut self, n: usize, done: &mut Option<Bytes>) -> usize {
         let Some(segment) = self.segments.front_mut() else {
             return n;
         };
@@ -448,19 +465,26 @@ impl Storage {
                 self.head += taken;
                 (taken, *len)
             }
-            Segment::Shared { header, payload } => {
+            Segment::Shared {
+                header,
+                payload,
+                written,
+            } => {
                 let of_header = n.min(header.rest().len());
                 header.from += of_header as u8;
-                let of_payload = (n - of_header).min(payload.len());
-                payload.advance(of_payload);
-                (of_header + of_payload, header.rest().len() + payload.len())
+                let of_payload = (n - of_header).min(payload.len() - *written);
+                *written += of_payload;
+                let left = header.rest().len() + payload.len() - *written;
+                (of_header + of_payload, left)
             }
         };
         self.queued -= taken;
         self.front = if left > 0 {
             Front::Segment
         } else {
-            self.segments.pop_front();
+            if let Some(Segment::Shared { payload, .. }) = self.segments.pop_front() {
+                *done = Some(payload);
+            }
             Front::Border
         };
         taken
@@ -548,5 +572,16 @@ mod tests {
             });
             assert!(short == long, "script {script}");
         }
+    }
+
+    #[test]
+    fn a_written_payload_comes_back_whole() {
+        let mut storage = Storage::default();
+        queue(&mut storage, 1, 7);
+        queue(&mut storage, 0, 8);
+        assert_eq!(storage.advance(2), None);
+        let payload = storage.advance(6).unwrap();
+        assert!(payload.is_unique() && payload == [7; 4][..]);
+        assert!(storage.is_empty());
     }
 }

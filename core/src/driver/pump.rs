@@ -439,7 +439,7 @@ impl<I: Io> Pump<I> {
             };
             match n {
                 Ok(0) => return self.unwritable(Error::WriteZero),
-                Ok(n) => self.connection.advance_transmit(n),
+                Ok(n) => self.connection.advance_and_reuse(n),
                 Err(error) => return self.unwritable(Error::Io(error)),
             }
             self.unflushed = true;

@@ -158,11 +158,27 @@ impl Connection {
     /// The transport took the first `n` bytes of the slices.
     #[inline]
     pub fn advance_transmit(&mut self, n: usize) {
-        if n > 0 {
-            self.outbox.advance(n);
-            self.liveness.written();
-            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(n as u64);
+        let _ = self.advance_outbox(n);
+    }
+
+    /// As [`advance_transmit`](Self::advance_transmit), and the storage of a large
+    /// message that is written now serves the next one that is received.
+    #[inline]
+    pub(crate) fn advance_and_reuse(&mut self, n: usize) {
+        let payload = self.advance_outbox(n);
+        if let Some(payload) = payload.filter(|it| it.len() > LARGE && it.is_unique()) {
+            self.spare = payload.into();
         }
+    }
+
+    #[inline]
+    fn advance_outbox(&mut self, n: usize) -> Option<Bytes> {
+        if n == 0 {
+            return None;
+        }
+        self.liveness.written();
+        self.stats.bytes_out = self.stats.bytes_out.wrapping_add(n as u64);
+        self.outbox.advance(n)
     }
 
     /// Lends storage for output, until [`reclaim_output`](Self::reclaim_output).
@@ -267,7 +283,7 @@ impl Connection {
             ..self.header(opcode, payload.len())?
         };
         if payload.len() > LARGE {
-            let mut copy = Vec::with_capacity(payload.len());
+            let mut copy = self.storage_for(payload.len());
             append(header.mask, payload, &mut copy);
             self.share(header, copy.into());
             return Ok(());
@@ -278,6 +294,17 @@ impl Connection {
             append(header.mask, payload, out);
         });
         Ok(())
+    }
+
+    /// Empty storage: what was left over, if it is of about this size.
+    fn storage_for(&mut self, len: usize) -> Vec<u8> {
+        let capacity = self.spare.capacity();
+        if capacity < len || capacity / 2 > len {
+            return Vec::with_capacity(len);
+        }
+        let mut storage = core::mem::take(&mut self.spare);
+        storage.clear();
+        storage
     }
 
     /// Queues a message whose storage is ours now.
