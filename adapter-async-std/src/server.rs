@@ -286,7 +286,14 @@ impl Server {
         };
         serving.accept_until(&mut listener, shutdown).await;
         serving.open.dismiss();
-        // Requests that come now are answered, and need not be waited for.
+        // Requests that come now are answered with 503, and not waited for.
+        let late = Serving {
+            server: self,
+            handler: serving.handler.clone(),
+            tasks: Group::new(),
+            open: Group::new(),
+        };
+        late.open.dismiss();
         let drained = async {
             let all = async {
                 serving.tasks.drained().await;
@@ -294,7 +301,7 @@ impl Server {
             };
             timeout(self.drain, all).await;
         };
-        serving.accept_until(&mut listener, drained).await;
+        late.accept_until(&mut listener, drained).await;
         Served {
             dropped: serving.tasks.len(),
         }

@@ -102,6 +102,10 @@ impl<T: Send + Sync> OptionalFromRequestParts<T> for WebSocketUpgrade {
         parts: &mut Parts,
         state: &T,
     ) -> Result<Option<Self>, UpgradeRejection> {
+        // Also a page by another method or another version of HTTP.
+        if !parts.headers.contains_key(http::header::UPGRADE) {
+            return Ok(None);
+        }
         match <Self as FromRequestParts<T>>::from_request_parts(parts, state).await {
             Err(UpgradeRejection::Refused(Refusal::NoUpgrade)) => Ok(None),
             extracted => extracted.map(Some),

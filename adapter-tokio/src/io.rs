@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
             }
         });
         if timer.armed.is_none_or(|armed| at < armed) {
-            reset(timer.sleep.as_mut(), due(self.epoch));
+            timer.sleep.as_mut().reset(due(self.epoch));
             timer.armed = Some(at);
             timer.waker = None;
         }
@@ -121,7 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io for Transport<S> {
         if timer.waker.as_ref().is_some_and(wakes) && !timer.sleep.is_elapsed() {
             return Poll::Pending;
         }
-        timer.waker = Some(cx.waker().clone());
+        // A task without budget is not registered with the timer.
+        let registers = tokio::task::coop::has_budget_remaining();
+        timer.waker = registers.then(|| cx.waker().clone());
         ready!(timer.sleep.as_mut().poll(cx));
         timer.armed = None;
         Poll::Ready(())
@@ -173,8 +175,4 @@ pub(crate) async fn timeout<F: Future>(duration: Duration, work: F) -> Option<F:
         Poll::Pending => late.as_mut().poll(cx).map(|()| None),
     })
     .await
-}
-
-fn reset(sleep: Pin<&mut Sleep>, at: Clock) {
-    sleep.reset(at);
 }

@@ -129,13 +129,15 @@ fn an_idle_connection_is_less_than_two_kilobytes() {
 mod clock {
     //! Time is paused: it advances when nothing else can happen.
 
-    use std::future::Future;
+    use std::future::{Future, poll_fn};
     use std::io;
+    use std::pin::pin;
     use std::time::Duration;
 
     use sockeye::websocket::handshake::Origins;
     use sockeye::websocket::{Config, Reason, Timer};
     use sockeye_tokio::{Connect, ConnectError, Error, Server, WebSocket, accept};
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
     use tokio::time::{Instant, timeout};
 
     use super::adapter::ears::{Ears, oneshot};
@@ -176,6 +178,50 @@ mod clock {
                 "{:?}",
                 begin.elapsed()
             );
+        });
+    }
+
+    /// A task that is polled with no budget left is not heard by tokio's timers.
+    #[test]
+    fn t21_a_deadline_is_kept_by_a_task_that_used_up_its_budget() {
+        block_on(async {
+            let (_client, mut server) = pair(Config::default()).await;
+            let mut busy = true;
+            let silence = tokio::spawn(poll_fn(move |cx| {
+                while busy && has_budget_remaining() {
+                    let _ = pin!(consume_budget()).poll(cx);
+                }
+                busy = false;
+                server.poll_next(cx)
+            }));
+            let error = timeout(Duration::from_secs(60), silence).await;
+            let error = error.unwrap().unwrap().unwrap().unwrap_err();
+            assert_eq!(error.close_code(), Some(1006));
+        });
+    }
+
+    #[test]
+    fn t18_who_comes_late_is_not_waited_for() {
+        block_on(async {
+            let (ears, mouth) = Ears::new();
+            let (stop, stopped) = oneshot();
+            let serving = tokio::spawn(async move {
+                let handler = |mut websocket: WebSocket<_>| async move {
+                    while let Some(Ok(_)) = websocket.next().await {}
+                };
+                let server = Server::new(Origins::Any);
+                server.serve(ears, stopped, handler).await
+            });
+            let mut client = mouth.connect().await;
+            stop();
+            tokio::task::yield_now().await;
+            // The server waits for the client, and still accepts.
+            let _idle = mouth.dial();
+            tokio::task::yield_now().await;
+            let begin = Instant::now();
+            assert!(client.next().await.is_none());
+            assert_eq!(serving.await.unwrap().dropped, 0);
+            assert!(begin.elapsed() < Duration::from_secs(1));
         });
     }
 
@@ -507,6 +553,14 @@ mod upgrade {
             let address = serve_axum(Group::new()).await;
             let page = ["GET /both HTTP/1.1", "Host: localhost", "Connection: close"];
             assert!(ask(address, &page).await.ends_with("a page"));
+            // No upgrade is asked for, whatever else would be wrong with one.
+            let form = [
+                "POST /both HTTP/1.1",
+                "Host: localhost",
+                "Content-Length: 0",
+                "Connection: close",
+            ];
+            assert!(ask(address, &form).await.ends_with("a page"));
             let mut client = connect(&format!("ws://{address}/both")).await.unwrap();
             client.send("hello").await.unwrap();
             assert_eq!(text(client.next().await), "hello");

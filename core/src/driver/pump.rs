@@ -250,8 +250,8 @@ impl<I: Io> Pump<I> {
         Ok(fed.value)
     }
 
-    /// Hands out events until the input is used up, `handle` breaks, or the
-    /// output is full.
+    /// Hands out events until the input is used up, `handle` breaks, the output is
+    /// full, or others should have their turn.
     fn feed<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -259,9 +259,11 @@ impl<I: Io> Pump<I> {
         mut input: &mut [u8],
         handle: &mut impl FnMut(&mut Connection, Event<'_>) -> ControlFlow<T>,
     ) -> Result<Fed<T>, Error<I::Error>> {
-        while !input.is_empty() || self.connection.has_event() {
+        let mut turns = FAIR;
+        while turns > 0 && (!input.is_empty() || self.connection.has_event()) {
             let Progress { event, rest } = self.connection.handle_input(now, input);
             input = rest;
+            turns -= 1;
             match event {
                 Some(Event::Closed(reason)) => self.reason = Some(reason.into_owned()),
                 Some(event) => {

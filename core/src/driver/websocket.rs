@@ -9,7 +9,9 @@ use core::task::{Context, Poll, ready};
 
 use super::pump::Pump;
 use super::{Error, Io};
-use crate::websocket::{Chunk, CloseCode, Connection, Event, Kind, Message, Reason, SendError};
+use crate::websocket::{
+    Chunk, CloseCode, Connection, Event, Kind, Message, Reason, Receive, SendError,
+};
 
 /// A WebSocket: a [`Connection`] driven over an [`Io`].
 ///
@@ -157,6 +159,7 @@ impl<I: Io> WebSocket<I> {
         &mut self,
         mut handle: impl FnMut(&mut Connection, Message<'_>),
     ) -> Result<(), Error<I::Error>> {
+        self.0.connection.set_receive(Receive::Messages);
         self.for_each_event(|connection, event| {
             if let Event::Message(message) = event {
                 handle(connection, message);

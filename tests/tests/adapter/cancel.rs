@@ -175,7 +175,7 @@ fn t08_futures_of_halves_dropped_at_every_await_lose_nothing() {
 /// A handshake that is dropped after so many polls closes its stream, and the
 /// other end sees that.
 #[test]
-fn t08_a_handshake_dropped_at_any_await_closes_the_stream() {
+fn t08_c30_a_handshake_dropped_at_any_await_closes_the_stream() {
     for drop_client in [true, false] {
         let mut dropped = 0;
         while !block_on(drop_after(dropped, drop_client)) {

@@ -205,6 +205,35 @@ fn messages_are_sent_and_received_in_parts() {
 }
 
 #[test]
+fn for_each_hands_out_whole_messages_also_after_chunks() {
+    for split in [false, true] {
+        block_on(async {
+            let (mut client, mut server) = pair().await;
+            let talk = async {
+                client.send("a chunk").await.unwrap();
+                client.send("a message").await.unwrap();
+                client.close(CloseCode::NORMAL, "").await.unwrap();
+            };
+            let receive = async {
+                let chunk = server.next_chunk().await.unwrap().unwrap();
+                assert_eq!(chunk.as_text(), Some("a chunk"));
+                let mut said = Vec::new();
+                let mut keep = |message: Message<'_>| said.push(message.into_owned());
+                match split {
+                    false => server.for_each(|_, message| keep(message)).await.unwrap(),
+                    true => {
+                        let (_sender, mut receiver) = server.split();
+                        receiver.for_each(|_, message| keep(message)).await.unwrap();
+                    }
+                }
+                assert_eq!(said, [Message::from("a message")]);
+            };
+            join(talk, receive).await;
+        });
+    }
+}
+
+#[test]
 fn a_websocket_is_a_stream_and_a_sink() {
     async fn feed(sink: &mut (impl Sink<Message<'static>, Error = Error> + Unpin), said: &str) {
         poll_fn(|cx| Pin::new(&mut *sink).poll_ready(cx))

@@ -12,7 +12,7 @@ use super::WebSocket;
 use super::shared::Shared;
 use crate::driver::pump::Pump;
 use crate::driver::{Error, Io};
-use crate::websocket::{Chunk, Connection, Event, Message, Reason};
+use crate::websocket::{Chunk, Connection, Event, Message, Reason, Receive};
 
 /// The receiving half of a WebSocket: [`WebSocket::split`].
 ///
@@ -56,6 +56,7 @@ impl<I: Io> Receiver<I> {
     ) -> Result<(), Error<I::Error>> {
         let each = poll_fn(|cx| {
             self.poll(cx, |pump, cx| {
+                pump.connection.set_receive(Receive::Messages);
                 pump.poll_events(cx, |connection, event| {
                     if let Event::Message(message) = event {
                         handle(connection, message);
