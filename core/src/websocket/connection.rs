@@ -67,9 +67,9 @@ use crate::utf8::Utf8;
 /// # What it promises
 ///
 /// No input makes it panic or return an error. A peer that breaks a rule gets
-/// one Close with the code for it, and [`Event::Closed`] follows every message
-/// that was whole before. Cutting the input elsewhere changes nothing but the
-/// borders of chunks. Memory follows the bytes received.
+/// one Close with the code for it, and [`Event::Closed`](super::Event::Closed)
+/// follows every message that was whole before. Cutting the input elsewhere
+/// changes nothing but the borders of chunks. Memory follows the bytes received.
 #[derive(Debug)]
 pub struct Connection {
     role: Role,
@@ -160,7 +160,7 @@ impl Connection {
         self.state.is_open()
     }
 
-    /// Whether [`Event::Closed`] was given.
+    /// Whether [`Event::Closed`](super::Event::Closed) was given.
     pub fn is_closed(&self) -> bool {
         self.state.is_closed()
     }

@@ -19,7 +19,8 @@ impl Connection {
     ///
     /// Payload is unmasked in place; see [`Progress`] for what the answer means.
     /// Input is left unread, without an event, while as much output waits as
-    /// [`Config::max_outgoing`] allows. After [`Event::Closed`] it is discarded.
+    /// [`Config::max_outgoing`](crate::websocket::Config::max_outgoing) allows.
+    /// After [`Event::Closed`] it is discarded.
     #[inline(always)]
     pub fn handle_input<'i>(
         &mut self,
