@@ -640,6 +640,21 @@ fn an_idle_websocket_keeps_no_buffer() {
     }
 }
 
+/// Neither does one that only sends: what was written leaves no storage with it.
+#[test]
+fn m21_a_flush_leaves_no_storage_behind() {
+    for side in SIDES {
+        let mut websocket = websocket(side, Vec::new(), 0);
+        let cx = &mut Context::from_waker(Waker::noop());
+        websocket.start_send(vec![b'x'; 60_000]).expect("room");
+        assert!(matches!(websocket.poll_flush(cx), Poll::Ready(Ok(()))));
+        assert!(websocket.get_ref().written > 60_000);
+        let ((), usage) = measure(|| drop(websocket));
+        // The connection, its configuration and the transport.
+        assert!(usage.held >= -4096, "{side:?} {usage:?}");
+    }
+}
+
 #[test]
 fn a_send_through_the_driver_costs_nothing() {
     for side in SIDES {

@@ -164,7 +164,8 @@ impl<I: Io> Pump<I> {
         let kept = self.connection.lend_output(write);
         self.connection.swap_spare(&mut scratch.spare);
         let result = work(self, &mut scratch.read);
-        self.connection.swap_spare(&mut scratch.spare);
+        // Whatever it had before, a connection that waits keeps none.
+        scratch.spare = self.connection.take_spare();
         let write = self.connection.reclaim_output().or(kept);
         scratch.write = write.unwrap_or_default();
         scratch::give_back(scratch);
@@ -499,22 +500,32 @@ impl<I: Io> Pump<I> {
 
     /// Waits until a message would be accepted. Does not read.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
-        while !self.is_done() && self.connection.is_open() && !self.connection.has_room() {
-            if self.poll_write(cx)?.is_pending() && !self.connection.has_room() {
-                ready!(self.poll_idle(cx, self.io.now(), Wait::Write));
-            }
+        if self.connection.has_room() {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        self.with_scratch(|pump, _| {
+            while !pump.is_done() && pump.connection.is_open() && !pump.connection.has_room() {
+                if pump.poll_write(cx)?.is_pending() && !pump.connection.has_room() {
+                    ready!(pump.poll_idle(cx, pump.io.now(), Wait::Write));
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
     }
 
     /// Writes everything. Does not read.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
-        while !self.is_done() && self.poll_write(cx)?.is_pending() {
-            ready!(self.poll_idle(cx, self.io.now(), Wait::Write));
+        if !self.has_output() {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(match self.has_output() {
-            true => Err(Error::Send(SendError::Closing)),
-            false => Ok(()),
+        self.with_scratch(|pump, _| {
+            while !pump.is_done() && pump.poll_write(cx)?.is_pending() {
+                ready!(pump.poll_idle(cx, pump.io.now(), Wait::Write));
+            }
+            Poll::Ready(match pump.has_output() {
+                true => Err(Error::Send(SendError::Closing)),
+                false => Ok(()),
+            })
         })
     }
 
@@ -560,13 +571,15 @@ impl<I: Io> Pump<I> {
     /// Writes, and minds the deadlines of writing and closing. Does not read.
     #[cfg(feature = "std")]
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Error<I::Error>> {
-        while !self.is_done() {
-            let _ = self.poll_write(cx)?;
-            if self.poll_idle(cx, self.io.now(), Wait::Write).is_pending() {
-                break;
+        self.with_scratch(|pump, _| {
+            while !pump.is_done() {
+                let _ = pump.poll_write(cx)?;
+                if pump.poll_idle(cx, pump.io.now(), Wait::Write).is_pending() {
+                    break;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// The next whole message, with storage of its own.

@@ -121,8 +121,8 @@ impl Connection {
         core::mem::take(&mut self.spare)
     }
 
-    /// Exchanges what [`reuse`](Self::reuse) left, as the driver does at both
-    /// ends of a poll.
+    /// Exchanges what [`reuse`](Self::reuse) left, as the driver does at the
+    /// beginning of a poll; at its end it takes it.
     #[inline]
     pub(crate) fn swap_spare(&mut self, spare: &mut Vec<u8>) {
         if self.spare.capacity() > 0 || spare.capacity() > 0 {
