@@ -15,6 +15,11 @@
 //! A write that is not taken stops nothing: reading goes on until there is no
 //! room for replies. Every way to wait is bounded by a deadline of the
 //! connection's, but for the peer's silence where that is allowed.
+//!
+//! Reading, and the circle as a whole, are here; `write` and `wait` have the rest.
+
+mod wait;
+mod write;
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -22,9 +27,7 @@ use core::task::{Context, Poll, ready};
 
 use super::scratch;
 use super::{Error, Io};
-use crate::websocket::{
-    Chunk, CloseCode, Connection, Event, Message, Reason, Receive, SLICES, SendError,
-};
+use crate::websocket::{Chunk, CloseCode, Connection, Event, Message, Reason, Receive};
 use crate::{Instant, Progress};
 
 /// A transport, a connection, and what is neither read nor written yet.
@@ -170,14 +173,6 @@ impl<I: Io> Pump<I> {
         scratch.write = write.unwrap_or_default();
         scratch::give_back(scratch);
         result
-    }
-
-    /// Lends the thread's buffer for output until what is queued is written.
-    fn keep_output_buffer(&mut self) {
-        let mut scratch = scratch::take();
-        let write = core::mem::take(&mut scratch.write);
-        scratch.write = self.connection.lend_output(write).unwrap_or_default();
-        scratch::give_back(scratch);
     }
 
     fn turn<T>(
@@ -373,213 +368,12 @@ impl<I: Io> Pump<I> {
         }
     }
 
-    /// Nothing can be done before the transport, or time, goes on. Ready if time
-    /// brought something to do.
-    fn poll_idle(&mut self, cx: &mut Context<'_>, mut now: Instant, wait: Wait) -> Poll<()> {
-        loop {
-            let settled = wait == Wait::Read && self.connection.is_settled();
-            let deadline = match self.armed.take().filter(|at| settled && now < *at) {
-                None if self.time_is_up(now, wait) => return Poll::Ready(()),
-                None => self.deadline(wait),
-                armed => armed,
-            };
-            let Some(at) = deadline else {
-                return Poll::Pending;
-            };
-            self.armed = deadline.filter(|_| settled);
-            ready!(self.io.poll_deadline(cx, at));
-            now = self.io.now();
-        }
-    }
-
-    /// Whether `now` brings something to do: the end, or a ping to write.
-    fn time_is_up(&mut self, now: Instant, wait: Wait) -> bool {
-        let had_output = self.connection.has_output();
-        let event = match wait {
-            Wait::Read => self.connection.handle_timeout(now),
-            Wait::Write => self.connection.handle_blocked(now),
-        };
-        if let Some(Event::Closed(reason)) = event {
-            self.reason = Some(reason);
-            return true;
-        }
-        let ping_is_due = self.connection.has_output() && !had_output;
-        ping_is_due || self.connection.is_abandoned()
-    }
-
-    fn deadline(&self, wait: Wait) -> Option<Instant> {
-        match wait {
-            Wait::Read => self.connection.poll_timeout(),
-            Wait::Write => self.connection.poll_blocked(),
-        }
-    }
-
-    /// Writes until nothing waits. Pending if the transport takes no more.
-    #[inline]
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error<I::Error>> {
-        match self.unflushed || self.connection.has_output() {
-            true => self.poll_write_out(cx),
-            false => Ok(Poll::Ready(())),
-        }
-    }
-
-    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error<I::Error>> {
-        while self.connection.has_output() && self.output == Output::Open {
-            let (run, mut slices);
-            let bufs = match self.connection.run_to_transmit() {
-                Some(bytes) => {
-                    run = [bytes];
-                    &run[..]
-                }
-                None => {
-                    slices = [&[][..]; SLICES];
-                    let n = self.connection.poll_transmit(&mut slices);
-                    slices.get(..n).unwrap_or_default()
-                }
-            };
-            let Poll::Ready(n) = self.io.poll_write(cx, bufs) else {
-                return Ok(Poll::Pending);
-            };
-            match n {
-                Ok(0) => return self.unwritable(Error::WriteZero),
-                Ok(n) => self.connection.advance_and_reuse(n),
-                Err(error) => return self.unwritable(Error::Io(error)),
-            }
-            self.unflushed = true;
-        }
-        if self.unflushed && self.output == Output::Open {
-            match self.io.poll_flush(cx) {
-                Poll::Pending => return Ok(Poll::Pending),
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(error)) => return self.unwritable(Error::Io(error)),
-            }
-        }
-        Ok(Poll::Ready(()))
-    }
-
-    /// A transport that cannot be written to after the end is done with.
-    fn unwritable(&mut self, error: Error<I::Error>) -> Result<Poll<()>, Error<I::Error>> {
-        self.output = Output::ShutDown;
-        self.connection.abandon();
-        if self.reason.is_some() {
-            return Ok(Poll::Ready(()));
-        }
-        self.ended = Ended::Reported;
-        Err(error)
-    }
-
-    /// Ends the output when the connection has `written` all it ever will. Ready
-    /// when the transport can be dropped, or when time is over.
-    #[inline]
-    fn poll_end(&mut self, cx: &mut Context<'_>, written: Poll<()>) -> Poll<()> {
-        if self.connection.is_open() {
-            return Poll::Pending;
-        }
-        let is_abandoned = self.connection.is_abandoned();
-        let ends = self.connection.ends_writing() && (written.is_ready() || is_abandoned);
-        if ends && self.output == Output::Open {
-            // The connection is over; how the transport takes it changes nothing.
-            if self.io.poll_shutdown(cx).is_ready() {
-                self.output = Output::ShutDown;
-            }
-        }
-        let shut_down = self.output == Output::ShutDown;
-        match is_abandoned || (shut_down && self.connection.is_finished()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    }
-
     /// The end: a clean one is no error.
     fn end<T>(&self) -> Result<Option<T>, Error<I::Error>> {
         match &self.reason {
             Some(reason) if !reason.is_clean() => Err(Error::Ended(reason.clone())),
             _ => Ok(None),
         }
-    }
-
-    /// Waits until a message would be accepted. Does not read.
-    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
-        if self.connection.has_room() {
-            return Poll::Ready(Ok(()));
-        }
-        self.with_scratch(|pump, _| {
-            while !pump.is_done() && pump.connection.is_open() && !pump.connection.has_room() {
-                if pump.poll_write(cx)?.is_pending() && !pump.connection.has_room() {
-                    ready!(pump.poll_idle(cx, pump.io.now(), Wait::Write));
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-    }
-
-    /// Writes everything. Does not read.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<I::Error>>> {
-        if !self.has_output() {
-            return Poll::Ready(Ok(()));
-        }
-        self.with_scratch(|pump, _| {
-            while !pump.is_done() && pump.poll_write(cx)?.is_pending() {
-                ready!(pump.poll_idle(cx, pump.io.now(), Wait::Write));
-            }
-            Poll::Ready(match pump.has_output() {
-                true => Err(Error::Send(SendError::Closing)),
-                false => Ok(()),
-            })
-        })
-    }
-
-    /// Queues a message, and writes it unless more input is at hand.
-    pub(super) fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
-    ) -> Result<(), Error<I::Error>> {
-        if self.unread.is_empty() {
-            return self.send_at_once(cx, queue);
-        }
-        if self.is_over() {
-            return Err(Error::Send(SendError::Closing));
-        }
-        // It stays until the input is used up, in the thread's buffer.
-        if !self.connection.has_output() {
-            self.keep_output_buffer();
-        }
-        queue(&mut self.connection)?;
-        if self.connection.wants_write(CORK) {
-            let _ = self.poll_write(cx)?;
-        }
-        Ok(())
-    }
-
-    /// Queues a message, and writes it: for whoever does not know of the input.
-    pub(super) fn send_at_once(
-        &mut self,
-        cx: &mut Context<'_>,
-        queue: impl FnOnce(&mut Connection) -> Result<(), SendError>,
-    ) -> Result<(), Error<I::Error>> {
-        if self.is_over() {
-            return Err(Error::Send(SendError::Closing));
-        }
-        self.with_scratch(|pump, _| {
-            queue(&mut pump.connection)?;
-            let _ = pump.poll_write(cx)?;
-            Ok(())
-        })
-    }
-
-    /// Writes, and minds the deadlines of writing and closing. Does not read.
-    #[cfg(feature = "std")]
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Error<I::Error>> {
-        self.with_scratch(|pump, _| {
-            while !pump.is_done() {
-                let _ = pump.poll_write(cx)?;
-                if pump.poll_idle(cx, pump.io.now(), Wait::Write).is_pending() {
-                    break;
-                }
-            }
-            Ok(())
-        })
     }
 
     /// The next whole message, with storage of its own.
