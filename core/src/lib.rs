@@ -109,6 +109,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod message;
 mod outbox;
 mod progress;
 mod time;
@@ -119,5 +120,6 @@ pub mod http;
 pub mod utf8;
 pub mod websocket;
 
+pub use message::{Kind, Message};
 pub use progress::Progress;
 pub use time::Instant;

@@ -12,6 +12,7 @@
 //! [`extension`] has the grammar in which extensions are offered; none is spoken.
 
 mod assembly;
+mod chunk;
 mod close;
 mod config;
 mod connection;
@@ -23,10 +24,10 @@ mod frame;
 pub mod handshake;
 mod liveness;
 mod mask;
-mod message;
 mod opcode;
 mod state;
 
+pub use self::chunk::Chunk;
 pub use self::close::{CloseCode, CloseFrame, MAX_REASON};
 pub use self::config::{Config, Keepalive, MaskSource, Receive, Role};
 pub use self::connection::{Connection, Stats};
@@ -34,6 +35,6 @@ pub use self::error::{SendError, Timer, Violation};
 pub use self::event::{Event, Reason};
 pub use self::frame::{Expect, Header, MAX_CONTROL, MAX_HEADER};
 pub use self::mask::Mask;
-pub use self::message::{Chunk, Kind, Message};
 pub use self::opcode::Opcode;
+pub use crate::message::{Kind, Message};
 pub use crate::outbox::{OutputBuffer, SLICES};

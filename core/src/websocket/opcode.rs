@@ -1,5 +1,7 @@
 //! What a frame is for: RFC 6455 section 11.8.
 
+use super::Kind;
+
 /// The opcode of a frame. Reserved values have no variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Opcode {
@@ -39,5 +41,15 @@ impl Opcode {
     /// Whether this is a close, a ping or a pong (section 5.5).
     pub const fn is_control(self) -> bool {
         self.bits() >= 0x8
+    }
+}
+
+impl Kind {
+    /// That of a message's first frame (section 5.6).
+    pub(super) const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
     }
 }

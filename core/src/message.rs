@@ -1,10 +1,8 @@
-//! Messages, whole and in chunks: RFC 6455 section 5.6.
+//! Messages, which are the same on every transport.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-use super::Opcode;
 
 /// Whether a message is text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,15 +13,6 @@ pub enum Kind {
     Binary,
 }
 
-impl Kind {
-    pub(super) const fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
-    }
-}
-
 /// A whole message.
 ///
 /// A received message is borrowed from the input if it lies in it as a whole,
@@ -31,7 +20,7 @@ impl Kind {
 /// keeps it; what is kept holds on to nothing else.
 ///
 /// ```
-/// use sockeye::websocket::Message;
+/// use sockeye::Message;
 ///
 /// let message = Message::from("hi");
 /// assert_eq!(message.as_bytes(), b"hi");
@@ -141,49 +130,6 @@ impl<'m> From<&'m Message<'_>> for Message<'m> {
         match message {
             Message::Text(text) => Message::Text(Cow::Borrowed(text)),
             Message::Binary(bytes) => Message::Binary(Cow::Borrowed(bytes)),
-        }
-    }
-}
-
-/// A piece of a message that is still arriving.
-///
-/// Chunks come as the input does: their borders are not those of frames and say
-/// nothing. Joined, the bytes of a message's chunks are its payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk<'i> {
-    /// Whether the message is text or binary.
-    pub kind: Kind,
-    /// Whether the message begins here.
-    pub first: bool,
-    /// Whether the message ends here.
-    pub last: bool,
-    /// Unmasked and, in a text message, checked up to here; may be empty.
-    pub bytes: Cow<'i, [u8]>,
-}
-
-impl Chunk<'_> {
-    /// The same chunk with storage of its own.
-    pub fn into_owned(self) -> Chunk<'static> {
-        Chunk {
-            bytes: Cow::Owned(self.bytes.into_owned()),
-            ..self
-        }
-    }
-
-    /// The text of the chunk, between what belongs to code points that the
-    /// chunk's borders cut; at most three bytes are left out at either end.
-    ///
-    /// `None` if the message is binary.
-    pub fn as_text(&self) -> Option<&str> {
-        if self.kind == Kind::Binary {
-            return None;
-        }
-        let continues = |byte: &&u8| matches!(byte, 0x80..=0xbf);
-        let cut = self.bytes.iter().take_while(continues).count();
-        let text = self.bytes.get(cut..).unwrap_or_default();
-        match core::str::from_utf8(text) {
-            Ok(text) => Some(text),
-            Err(error) => core::str::from_utf8(text.get(..error.valid_up_to())?).ok(),
         }
     }
 }
