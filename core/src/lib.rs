@@ -115,6 +115,7 @@ mod progress;
 mod time;
 
 pub mod driver;
+pub mod engineio;
 pub mod guide;
 pub mod http;
 pub mod utf8;
