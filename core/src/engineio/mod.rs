@@ -2,17 +2,22 @@
 //!
 //! In reading order:
 //!
-//! 1. a [`Packet`] is what an endpoint says, in a text or a WebSocket message.
+//! 1. a [`Packet`] is what an endpoint says, in a text or a WebSocket message;
+//! 2. a [`Payload`] is what carries several of them over HTTP, and [`Packets`]
+//!    reads it.
 
 mod base64;
 mod error;
 mod packet;
+mod payload;
+mod payload_v3;
 mod sid;
 mod transport;
 mod version;
 
-pub use self::error::PacketError;
+pub use self::error::{PacketError, PayloadError, PayloadRule, SeparatorError};
 pub use self::packet::Packet;
+pub use self::payload::{Packets, Payload};
 pub use self::sid::{Sid, TagError};
 pub use self::transport::{Transport, Transports};
 pub use self::version::Version;
