@@ -4,20 +4,27 @@
 //!
 //! 1. a [`Packet`] is what an endpoint says, in a text or a WebSocket message;
 //! 2. a [`Payload`] is what carries several of them over HTTP, and [`Packets`]
-//!    reads it.
+//!    reads it;
+//! 3. [`Open`] is what a server says of a new session, and [`Sid`] its name;
+//! 4. [`Query`] is what the URL of a request asks for.
 
 mod base64;
 mod error;
+mod json;
+mod open;
 mod packet;
 mod payload;
 mod payload_v3;
+mod query;
 mod sid;
 mod transport;
 mod version;
 
 pub use self::error::{PacketError, PayloadError, PayloadRule, SeparatorError};
+pub use self::open::{Open, OpenError};
 pub use self::packet::Packet;
 pub use self::payload::{Packets, Payload};
+pub use self::query::{Param, Query};
 pub use self::sid::{Sid, TagError};
 pub use self::transport::{Transport, Transports};
 pub use self::version::Version;

@@ -2,7 +2,7 @@
 //!
 //! | text | packet |
 //! |---|---|
-//! | `0{...}` | opens a session: JSON |
+//! | `0{...}` | opens a session: JSON, see [`Open`](super::Open) |
 //! | `1` | closes it |
 //! | `2`, `2probe` | ping; with data it tries out a transport |
 //! | `3`, `3probe` | pong |
