@@ -7,7 +7,7 @@ import shutil
 
 import kit
 
-SECONDS = 120
+SECONDS = 300
 
 
 def ws(tally):
@@ -66,6 +66,8 @@ def relay(tally, title, command, environment):
                 tally.passed(f"{title}: {name.strip()}")
             elif verdict == "FAILED":
                 tally.failed(f"{title}: {name.strip()}")
+            elif verdict == "skipped":
+                tally.skipped(f"{title}: {name.strip()}")
             whole = line == "done"
         if not whole:
             tally.failed(f"{title}: ended too early, see {program.log}")

@@ -1,0 +1,61 @@
+"""Engine.IO: other people's clients, and rules written down here, against the `echo`
+of both adapters; the client of both adapters against other people's servers."""
+
+import http.client
+import os
+
+import kit
+import peers
+
+FOLDER = kit.HERE / "engineio"
+# Those of the protocol's own test suites, where time is what is checked.
+STRICT = ["--ping-interval", "300", "--ping-timeout", "200"]
+# Where it is not, a busy machine may be slow.
+PATIENT = ["--ping-interval", "1000", "--ping-timeout", "20000"]
+COMMON = ["--port", "0", "--max-payload", "1000000", "--cors", "*"]
+
+
+def run(tally):
+    for adapter in kit.ADAPTERS:
+        echo = [kit.example(adapter, "echo")]
+        if not serves(echo):
+            tally.skipped(f"engineio, {adapter}: `echo` does not speak it")
+            continue
+        clients(tally, adapter, echo)
+
+
+def reference(tally):
+    """The clients against npm `engine.io`, which proves what they check."""
+    clients(tally, "reference", ["node", FOLDER / "server.js"])
+
+
+def clients(tally, name, server):
+    for version in ["4", "3"]:
+        against(
+            tally,
+            f"engine.io-client, EIO {version}, {name}",
+            [*server, *PATIENT],
+            ["node", FOLDER / "client.js", "{url}", version],
+        )
+
+
+def against(tally, title, server, client):
+    """Runs a client against a server of its own; `{url}` stands for where it is."""
+    log = title.replace(", ", "-").replace(" ", "-")
+    with kit.Running(f"{log}-server", [*server, *COMMON], env=environment()) as running:
+        url = f"http://127.0.0.1:{kit.port(running)}"
+        command = [str(word).replace("{url}", url) for word in client]
+        peers.relay(tally, title, command, environment())
+
+
+def environment():
+    return {**os.environ, "NODE_PATH": str(peers.node_modules())}
+
+
+def serves(server):
+    """Whether it opens a session at `/engine.io/`."""
+    with kit.Running("engineio-probe", [*server, *COMMON]) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", kit.port(running), 5)
+        connection.request("GET", "/engine.io/?EIO=4&transport=polling")
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.read().startswith(b"0{")
