@@ -133,9 +133,9 @@
 //! Its authors recommend smol (RUSTSEC-2025-0052). This crate keeps applications on
 //! async-std going, and their way to smol short: the type of the listener and the
 //! runtime's `main` are all that changes. New ones take smol from the start, with
-//! `default-features = false, features = ["smol"]`, which builds nothing of
-//! async-std. Without either feature there are clients, and [`accept`] over any
-//! stream, on any executor: sockets and timers are those of `async-io`.
+//! `default-features = false, features = ["smol", "simd"]`, which builds nothing of
+//! async-std. Without either runtime's feature there are clients, and [`accept`] over
+//! any stream, on any executor: sockets and timers are those of `async-io`.
 //!
 //! # Features
 //!
@@ -143,6 +143,7 @@
 //! |---|---|
 //! | `async-std` (default) | serving on the listeners and the executor of async-std |
 //! | `smol` | the same for smol |
+//! | `simd` (default) | vector instructions for UTF-8 and masking, chosen at run time |
 //! | `rustls` | `wss://` with a configuration of your own |
 //! | `rustls-ring`, `rustls-aws-lc-rs` | a provider of cryptography for it |
 //! | `webpki-roots` | Mozilla's root certificates, so that `connect("wss://…")` needs no configuration |

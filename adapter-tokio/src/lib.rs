@@ -129,10 +129,9 @@
 //!
 //! # Features
 //!
-//! None is on by default.
-//!
 //! | feature | what it adds |
 //! |---|---|
+//! | `simd` (default) | vector instructions for UTF-8 and masking, chosen at run time |
 //! | `rustls` | `wss://` with a configuration of your own |
 //! | `rustls-ring`, `rustls-aws-lc-rs` | a provider of cryptography for it |
 //! | `webpki-roots` | Mozilla's root certificates, so that `connect("wss://…")` needs no configuration |

@@ -104,12 +104,12 @@ fn compare(plan: &Plan) -> io::Result<()> {
     let out = target.join("bench");
     std::fs::create_dir_all(&out)?;
     let programs = Programs {
-        plain: std::env::current_exe()?,
-        simd: build_simd(&target)?,
+        whole: std::env::current_exe()?,
+        portable: build_portable(&target)?,
         simulator: simulator().then(|| out.clone()),
     };
     let blocks = run::run(plan, &programs)?;
-    let table = table::markdown(&blocks);
+    let table = table::markdown(&blocks) + table::BUILT + "\n";
     let summary = table::summary(&blocks);
     std::fs::write(out.join("table.md"), format!("{table}{summary}\n"))?;
     std::fs::write(out.join("plot.svg"), plot::svg(&blocks))?;
@@ -119,20 +119,13 @@ fn compare(plan: &Plan) -> io::Result<()> {
     Ok(())
 }
 
-/// The same program with sockeye's `simd` feature, and without peers.
-fn build_simd(target: &Path) -> io::Result<std::path::PathBuf> {
-    eprintln!("building sockeye with simd");
-    let target = target.join("simd");
+/// The same program without sockeye's feature `simd`, and without peers.
+fn build_portable(target: &Path) -> io::Result<std::path::PathBuf> {
+    eprintln!("building sockeye without simd");
+    let target = target.join("portable");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--no-default-features",
-            "--features",
-            "simd",
-        ])
+        .args(["build", "--release", "--quiet", "--no-default-features"])
         .args([
             "--manifest-path",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
@@ -142,7 +135,7 @@ fn build_simd(target: &Path) -> io::Result<std::path::PathBuf> {
         .status()?;
     match status.success() {
         true => Ok(target.join("release").join(env!("CARGO_BIN_NAME"))),
-        false => Err(io::Error::other("sockeye with simd does not build")),
+        false => Err(io::Error::other("sockeye without simd does not build")),
     }
 }
 

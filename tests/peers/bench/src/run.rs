@@ -40,9 +40,9 @@ pub struct Row {
 
 /// The programs that are measured.
 pub struct Programs {
-    pub plain: PathBuf,
-    /// sockeye with its `simd` feature.
-    pub simd: PathBuf,
+    pub whole: PathBuf,
+    /// sockeye without its feature `simd`.
+    pub portable: PathBuf,
     /// Where the simulator keeps its files, if there is one to count with.
     pub simulator: Option<PathBuf>,
 }
@@ -81,7 +81,7 @@ pub fn run(plan: &Plan, programs: &Programs) -> io::Result<Vec<Block>> {
     Ok(blocks)
 }
 
-/// Who takes part; "+simd" is the other program.
+/// Who takes part; sockeye does in both programs.
 fn subjects(scenario: &Scenario) -> Vec<String> {
     let names = match scenario.job {
         Job::Decode(_) => decode::SUBJECTS,
@@ -92,13 +92,21 @@ fn subjects(scenario: &Scenario) -> Vec<String> {
     for name in names {
         subjects.push(name.to_string());
         if name.starts_with("sockeye") {
-            subjects.push(format!("{name}{SIMD}"));
+            subjects.push(format!("{name}{PORTABLE}"));
         }
     }
     subjects
 }
 
-const SIMD: &str = "+simd";
+/// Copies go by vectors. A copy by one instruction would be counted once for each
+/// byte, and may take twice as long if the two places lie badly in their pages.
+const COPIES: (&str, &str) = (
+    "GLIBC_TUNABLES",
+    "glibc.cpu.x86_rep_movsb_threshold=2000000000:\
+     glibc.cpu.x86_rep_stosb_threshold=2000000000",
+);
+
+const PORTABLE: &str = " without simd";
 
 impl Row {
     fn new(subject: String) -> Self {
@@ -119,14 +127,14 @@ impl Row {
         self.subject.starts_with("sockeye")
     }
 
-    pub fn is_simd(&self) -> bool {
-        self.subject.ends_with(SIMD)
+    pub fn is_portable(&self) -> bool {
+        self.subject.ends_with(PORTABLE)
     }
 
     fn program<'p>(&self, programs: &'p Programs) -> (&'p Path, &str) {
-        match self.subject.strip_suffix(SIMD) {
-            Some(name) => (&programs.simd, name),
-            None => (&programs.plain, &self.subject),
+        match self.subject.strip_suffix(PORTABLE) {
+            Some(name) => (&programs.portable, name),
+            None => (&programs.whole, &self.subject),
         }
     }
 
@@ -148,6 +156,7 @@ impl Row {
             _ => {
                 let time = plan.memory.as_millis().to_string();
                 command.args(["worker", &number.to_string(), name, &time]);
+                command.envs([COPIES]);
                 let line = output(command)?;
                 Sample::decode(&line).ok_or_else(|| unexpected(&line))?
             }
@@ -172,12 +181,7 @@ impl Row {
             .arg(format!("--callgrind-out-file={}", out.display()))
             .arg("--dump-before=measured_from_here")
             .arg(program)
-            // A copy by one instruction would be counted once for each byte.
-            .env(
-                "GLIBC_TUNABLES",
-                "glibc.cpu.x86_rep_movsb_threshold=2000000000:\
-                 glibc.cpu.x86_rep_stosb_threshold=2000000000",
-            )
+            .envs([COPIES])
             .stderr(Stdio::null());
         let messages = match &scenario.job {
             Job::Echo(echo) => echo_some(command, name, echo)?,

@@ -125,6 +125,13 @@ pub fn markdown(blocks: &[Block]) -> String {
     out
 }
 
+/// What the rows are built with.
+pub const BUILT: &str = "\
+sockeye: feature `simd`, as in its adapters by default, or without it. fastwebsockets:
+feature `simd`, its default. tokio-websockets: vector instructions, which it always has.
+tungstenite, tokio-tungstenite: neither has any.
+";
+
 /// In how many scenarios sockeye is ahead of every peer.
 pub fn summary(blocks: &[Block]) -> String {
     let samples: usize = blocks
@@ -132,7 +139,7 @@ pub fn summary(blocks: &[Block]) -> String {
         .flat_map(|b| &b.rows)
         .map(|r| r.samples.len())
         .sum();
-    let ahead = |number: fn(&Row) -> Option<Spread>, simd: bool| {
+    let ahead = |number: fn(&Row) -> Option<Spread>, portable: bool| {
         let won = |block: &&Block| {
             let best = |rows: &mut dyn Iterator<Item = &Row>| {
                 let medians = rows.filter_map(number).map(|spread| spread.median);
@@ -141,7 +148,7 @@ pub fn summary(blocks: &[Block]) -> String {
             let mut ours = block
                 .rows
                 .iter()
-                .filter(|r| r.is_ours() && (simd || !r.is_simd()));
+                .filter(|r| r.is_ours() && r.is_portable() == portable);
             let mut peers = block.rows.iter().filter(|r| r.is_peer());
             match (best(&mut ours), best(&mut peers)) {
                 (Some(ours), Some(peers)) => ours < peers,
@@ -154,9 +161,9 @@ pub fn summary(blocks: &[Block]) -> String {
         "{} scenarios, {samples} samples: sockeye ahead of every peer in {} by user \
          instructions and in {} by processor time ({} and {} without simd)",
         blocks.len(),
-        ahead(Row::user, true),
-        ahead(Row::cpu, true),
         ahead(Row::user, false),
         ahead(Row::cpu, false),
+        ahead(Row::user, true),
+        ahead(Row::cpu, true),
     )
 }

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::count::call;
+
 /// What one read gives at the most.
 pub const READ: usize = 64 * 1024;
 
@@ -31,6 +33,7 @@ impl Tape {
     /// Gives the next bytes to `put`, in two parts where the tape begins anew.
     #[inline]
     fn give(&mut self, room: usize, mut put: impl FnMut(&[u8])) -> usize {
+        call();
         let wanted = room.min(READ);
         let mut left = wanted;
         while left > 0 {
