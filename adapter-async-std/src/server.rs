@@ -239,7 +239,7 @@ impl Server {
         }
     }
 
-    fn decide_about(&self, request: &Request) -> Result<Response, Rejection> {
+    pub(crate) fn decide_about(&self, request: &Request) -> Result<Response, Rejection> {
         let response = match &self.decide {
             Some(decide) => decide(request)?,
             None => Response::new(),

@@ -167,4 +167,4 @@ pub use self::server::{AcceptError, Served, Server, accept};
 pub use self::socket::{Error, HandshakeError, Receiver, Sender, WebSocket};
 pub use self::stream::MaybeTls;
 #[cfg(feature = "hyper")]
-pub use self::upgrade::{UpgradedStream, upgrade};
+pub use self::upgrade::{UpgradeError, UpgradedStream, upgrade};

@@ -25,7 +25,8 @@ use crate::io::Transport;
 ///
 /// A WebSocket whose handshake took place elsewhere is made by
 /// [`driver::WebSocket::from_parts`] out of a [`Transport::new`], a
-/// [`Connection`](crate::websocket::Connection) and the bytes already read.
+/// [`Connection`](crate::websocket::Connection) and the bytes already read. Tell
+/// the [`Transport`] what is known of that handshake, for this table to hold.
 pub type WebSocket<S> = driver::WebSocket<Transport<S>>;
 
 /// The sending half of a WebSocket; it can be cloned.
@@ -79,7 +80,8 @@ impl<S> Transport<S> {
 
     /// The address of the peer, where it is known: always with
     /// [`Connect::open`](crate::Connect::open) and
-    /// [`Server::serve`](crate::Server::serve) over TCP.
+    /// [`Server::serve`](crate::Server::serve) over TCP, and after
+    /// [`set_peer_addr`](Self::set_peer_addr).
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.opening.as_ref()?.peer
     }
@@ -107,6 +109,31 @@ impl<S> Transport<S> {
             Head::Client(response) => Some(response),
             _ => None,
         }
+    }
+
+    /// Tells the address of the peer, which only TCP knows by itself: of a stream
+    /// of your own, of one that a proxy has opened.
+    pub fn set_peer_addr(&mut self, peer: SocketAddr) {
+        self.opening.get_or_insert_default().peer = Some(peer);
+        self.trace.peer(peer);
+    }
+
+    /// Server: tells what was accepted, where [`Server`](crate::Server) has not
+    /// done it: the request and the subprotocol.
+    pub fn set_accepted(&mut self, accepted: Accepted) {
+        self.opening.get_or_insert_default().head = Head::Server(accepted);
+    }
+
+    /// Client: tells the response of the server, where
+    /// [`Connect`](crate::Connect) has not received it, and with it the
+    /// subprotocol.
+    pub fn set_response(&mut self, response: ResponseHead) {
+        self.opening.get_or_insert_default().head = Head::Client(response);
+    }
+
+    /// Tells the subprotocol, of a handshake that nothing else is known of.
+    pub fn set_protocol(&mut self, protocol: impl Into<String>) {
+        self.opening.get_or_insert_default().head = Head::Elsewhere(Some(protocol.into()));
     }
 
     /// Whether the input ended without the end that TLS prescribes.

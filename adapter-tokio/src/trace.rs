@@ -29,6 +29,13 @@ impl Trace {
         tracing::Instrument::instrument(work, span)
     }
 
+    /// The peer's address, where it was not known from the start.
+    pub(crate) fn peer(&self, peer: std::net::SocketAddr) {
+        if let Some(span) = &self.span {
+            span.record("peer", tracing::field::display(peer));
+        }
+    }
+
     pub(crate) fn opened(&self) {
         if let Some(span) = &self.span {
             tracing::debug!(parent: span, "open");
@@ -78,6 +85,8 @@ impl Trace {
     pub(crate) fn instrument<F>(&self, work: F) -> F {
         work
     }
+
+    pub(crate) fn peer(&self, _: std::net::SocketAddr) {}
 
     pub(crate) fn opened(&self) {}
 

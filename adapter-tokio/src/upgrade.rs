@@ -1,11 +1,15 @@
 //! WebSockets out of hyper's upgrades.
 
-use http::{Request, Response};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use sockeye::driver::Parts;
-use sockeye::websocket::handshake::{Refusal, check_http};
-use sockeye::websocket::{Connection, Role};
+use sockeye::driver::Io;
+use sockeye::websocket::handshake::{self, Accepted, Refusal, ResponseError};
+use sockeye::websocket::{Config, Connection, Role};
 
 use crate::io::Transport;
 use crate::socket::Head;
@@ -20,31 +24,41 @@ pub type UpgradedStream = TokioIo<Upgraded>;
 ///
 /// Returns the response, to be completed with a body of your choice, and a
 /// future to be spawned: it gives the WebSocket once hyper has sent the response.
-/// Of `server`, the options, the configuration and the subprotocols count.
+/// Of `server` everything counts but `tls`, `drain` and
+/// [`Limits::timeout`](crate::handshake::Limits::timeout), which are hyper's
+/// affair.
 ///
 /// ```
 /// # #[derive(Debug)] struct Body;
-/// use sockeye_tokio::handshake::Origins;
+/// use std::net::SocketAddr;
+///
 /// use sockeye_tokio::{Server, upgrade};
 ///
-/// async fn service(mut request: http::Request<Body>) -> http::Response<String> {
-///     let server = Server::new(Origins::SameHost);
-///     match upgrade(&mut request, &server) {
-///         Ok((response, websocket)) => {
-///             tokio::spawn(async move {
-///                 let Ok(mut websocket) = websocket.await else { return };
-///                 let _ = websocket.send("welcome").await;
-///             });
-///             response.map(|()| String::new())
-///         }
-///         Err(refusal) => refusal.to_http(),
-///     }
+/// async fn service(
+///     mut request: http::Request<Body>,
+///     server: Server,
+///     peer: SocketAddr,
+/// ) -> http::Response<String> {
+///     let (response, websocket) = match upgrade(&mut request, &server) {
+///         Ok(upgraded) => upgraded,
+///         Err(error) => return error.into_http(),
+///     };
+///     tokio::spawn(async move {
+///         let Ok(mut websocket) = websocket.await else { return };
+///         // hyper does not know it: who has accepted the connection does.
+///         websocket.get_mut().set_peer_addr(peer);
+///         let _ = websocket.send("welcome").await;
+///     });
+///     response.map(|()| String::new())
 /// }
 /// ```
 ///
+/// hyper sends no `100 Continue` to a request that expects one and has no content,
+/// as no upgrade has, before the 101. RFC 9110 section 10.1.1 leaves that to it.
+///
 /// # Errors
 ///
-/// The rule that the request breaks; answer with [`Refusal::to_http`].
+/// See [`UpgradeError`]; answer with [`UpgradeError::into_http`].
 #[allow(
     clippy::type_complexity,
     reason = "a pair of what the caller spawns and answers"
@@ -57,56 +71,77 @@ pub fn upgrade<B>(
         Response<()>,
         impl Future<Output = Result<WebSocket<UpgradedStream>, hyper::Error>> + Send + 'static,
     ),
-    Refusal,
+    UpgradeError,
 > {
-    let on_upgrade = hyper::upgrade::on(&mut *request);
-    let (response, protocol) = answer(&head_of(request), server)?;
-    Ok((response, open(on_upgrade, server.clone(), protocol)))
+    let on_upgrade = request.extensions_mut().remove();
+    let request = handshake::Request::from_http(&*request);
+    let (response, on_upgrade, accepted) = answer(request, on_upgrade, server)?;
+    Ok((
+        response,
+        open(on_upgrade, accepted, server.config.clone(), None),
+    ))
 }
 
-/// The head of a request without its body and without its extensions.
-fn head_of<B>(request: &Request<B>) -> http::request::Parts {
-    let (mut head, ()) = Request::new(()).into_parts();
-    head.method = request.method().clone();
-    head.uri = request.uri().clone();
-    head.version = request.version();
-    head.headers = request.headers().clone();
-    head
+/// Why a request does not become a WebSocket.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// It breaks a rule.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It was turned down by [`Server::decide`], with this answer.
+    #[error("the request was turned down")]
+    Rejected(Box<Response<String>>),
+    /// The answer of [`Server::decide`] cannot be sent: 500.
+    #[error("response: {0}")]
+    Response(#[from] ResponseError),
+    /// The server below cannot upgrade, or something else has done it: 500.
+    #[error("the connection cannot be upgraded")]
+    NotUpgradable,
 }
 
-/// The 101 for a request, and the subprotocol it names.
-pub(crate) fn answer(
-    head: &http::request::Parts,
-    server: &Server,
-) -> Result<(Response<()>, Option<String>), Refusal> {
-    let upgrade = check_http(&server.options, head)?;
-    let ours = server.protocols.iter();
-    let protocol = ours
-        .map(String::as_str)
-        .find(|ours| upgrade.protocols().contains(ours));
-    let mut response = sockeye::websocket::handshake::Response::new();
-    if let Some(protocol) = protocol {
-        response = response.protocol(protocol);
+impl UpgradeError {
+    /// The answer to the request.
+    pub fn into_http(self) -> Response<String> {
+        match self {
+            Self::Refused(refusal) => refusal.to_http(),
+            Self::Rejected(answer) => *answer,
+            Self::Response(_) | Self::NotUpgradable => {
+                let mut answer = Response::new(format!("{self}\n"));
+                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                answer
+            }
+        }
     }
-    // A subprotocol that was offered can be agreed upon.
-    let response = upgrade.to_http(&response).unwrap_or_default();
-    Ok((response, protocol.map(str::to_owned)))
+}
+
+/// The 101 for a request, and what is known of it on the open connection.
+pub(crate) fn answer(
+    request: handshake::Request,
+    on_upgrade: Option<OnUpgrade>,
+    server: &Server,
+) -> Result<(Response<()>, OnUpgrade, Accepted), UpgradeError> {
+    let upgrade = request.check(&server.options)?;
+    let on_upgrade = on_upgrade.ok_or(UpgradeError::NotUpgradable)?;
+    let response = match server.decide_about(&request) {
+        Ok(response) => response,
+        Err(rejection) => return Err(UpgradeError::Rejected(Box::new(rejection.to_http()?))),
+    };
+    let answer = upgrade.to_http(&response)?;
+    Ok((answer, on_upgrade, Accepted::new(request, &response)))
 }
 
 /// The WebSocket, once hyper has sent the response.
 pub(crate) async fn open(
     on_upgrade: OnUpgrade,
-    server: Server,
-    protocol: Option<String>,
+    accepted: Accepted,
+    config: Arc<Config>,
+    peer: Option<SocketAddr>,
 ) -> Result<WebSocket<UpgradedStream>, hyper::Error> {
-    let mut transport = Transport::new(TokioIo::new(on_upgrade.await?));
-    transport.trace = Trace::server(None);
-    transport.opened(Head::Elsewhere(protocol));
-    let now = sockeye::driver::Io::now(&transport);
-    let connection = Connection::new(Role::Server, server.config, now);
-    Ok(WebSocket::from_parts(Parts::new(
-        transport,
-        connection,
-        Vec::new(),
-    )))
+    let stream = TokioIo::new(on_upgrade.await?);
+    let mut transport = Transport::new(stream).with_peer(peer);
+    transport.trace = Trace::server(peer);
+    transport.opened(Head::Server(accepted));
+    let connection = Connection::new(Role::Server, config, transport.now());
+    Ok(WebSocket::new(transport, connection))
 }

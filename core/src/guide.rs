@@ -6,7 +6,7 @@
 //! |---|---|
 //! | an async runtime without an adapter | [`driver`](crate::driver), and an [`Io`] for its streams and timers: six short methods |
 //! | blocking or completion-based input and output, a poll loop, firmware, a simulation | the machines: [`ServerHandshake`] or [`ClientHandshake`], then [`Connection`] |
-//! | an HTTP library that has parsed the request | [`check_request`], or [`check_http`] for the types of `http`, then a [`Connection`] on the upgraded stream |
+//! | an HTTP library that has parsed the request | [`check_request`], or [`check_http`] for the types of `http`, whose requests a [`Request`] keeps, then a [`Connection`] on the upgraded stream |
 //! | a handshake of another kind, as HTTP/2's | a [`Connection`], which needs none |
 //! | your own protocol machine | [`Header`], [`Mask`], [`CloseFrame`], [`utf8`](crate::utf8) |
 //!
@@ -308,6 +308,7 @@
 //! [`ServerEvent::Request`]: crate::websocket::handshake::ServerEvent::Request
 //! [`ServerHandshake`]: crate::websocket::handshake::ServerHandshake
 //! [`ServerHandshake::is_accepted`]: crate::websocket::handshake::ServerHandshake::is_accepted
+//! [`Request`]: crate::websocket::handshake::Request
 //! [`check_request`]: crate::websocket::handshake::check_request
 #![cfg_attr(
     feature = "http",

@@ -403,21 +403,26 @@ mod clock {
 /// WebSockets out of requests that hyper has read, also for axum.
 mod upgrade {
     use std::net::SocketAddr;
+    use std::sync::{Arc, Mutex};
 
-    use http::{Request, Response};
+    use axum::extract::ConnectInfo;
+    use http::Request;
     use hyper_util::rt::TokioIo;
     use sockeye::driver::Group;
-    use sockeye::websocket::handshake::Origins;
+    use sockeye::websocket::handshake::{self, Origins, Rejection, ServerOptions};
     use sockeye_tokio::axum::WebSocketUpgrade;
     use sockeye_tokio::websocket::{CloseCode, Config};
-    use sockeye_tokio::{Connect, ConnectError, HandshakeError, Server, connect, upgrade};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use sockeye_tokio::{
+        Connect, ConnectError, HandshakeError, Server, UpgradeError, UpgradedStream, WebSocket,
+        connect, upgrade,
+    };
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::adapter::kit::text;
     use super::runtime::{bind, block_on};
 
-    async fn echo(mut websocket: sockeye_tokio::WebSocket<sockeye_tokio::UpgradedStream>) {
+    async fn echo(mut websocket: WebSocket<UpgradedStream>) {
         while let Some(Ok(message)) = websocket.next().await {
             websocket.send(message).await.unwrap();
         }
@@ -450,23 +455,33 @@ mod upgrade {
 
     /// hyper alone.
     async fn serve_hyper() -> SocketAddr {
-        async fn answer(
-            mut request: Request<hyper::body::Incoming>,
-        ) -> Result<Response<String>, std::convert::Infallible> {
-            let server = Server::new(Origins::SameHost).protocols(["chat"]);
-            Ok(match upgrade(&mut request, &server) {
-                Ok((response, websocket)) => {
-                    tokio::spawn(async { echo(websocket.await.unwrap()).await });
-                    response.map(|()| String::new())
-                }
-                Err(refusal) => refusal.to_http(),
-            })
-        }
+        let server = Server::new(Origins::SameHost).protocols(["chat"]);
+        serve_hyper_with(server, echo).await
+    }
 
+    async fn serve_hyper_with<F: Future<Output = ()> + Send + 'static>(
+        server: Server,
+        handler: fn(WebSocket<UpgradedStream>) -> F,
+    ) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, peer)) = listener.accept().await {
+                let server = server.clone();
+                let answer = move |mut request: Request<hyper::body::Incoming>| {
+                    let answer = match upgrade(&mut request, &server) {
+                        Ok((response, websocket)) => {
+                            tokio::spawn(async move {
+                                let mut websocket = websocket.await.unwrap();
+                                websocket.get_mut().set_peer_addr(peer);
+                                handler(websocket).await;
+                            });
+                            response.map(|()| String::new())
+                        }
+                        Err(error) => error.into_http(),
+                    };
+                    std::future::ready(Ok::<_, std::convert::Infallible>(answer))
+                };
                 let service = hyper::service::service_fn(answer);
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
@@ -477,6 +492,40 @@ mod upgrade {
         address
     }
 
+    /// axum: a WebSocket as `server` has it.
+    async fn serve_axum_with<F: Future<Output = ()> + Send + 'static>(
+        server: Server,
+        handler: fn(WebSocket<UpgradedStream>) -> F,
+    ) -> SocketAddr {
+        let at_ws = move |ConnectInfo(peer), upgrade: WebSocketUpgrade| async move {
+            let upgrade = upgrade.server(server).peer_addr(peer);
+            ([("x-altered", "yes")], upgrade.on_upgrade(handler))
+        };
+        let app = axum::Router::new().route("/ws", axum::routing::any(at_ws));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let (listener, address) = bind().await;
+        tokio::spawn(axum::serve(listener, app).into_future());
+        address
+    }
+
+    /// Says what an open socket knows.
+    async fn tell(mut websocket: WebSocket<UpgradedStream>) {
+        let known = websocket.get_ref();
+        let request = known.request().unwrap();
+        let told = format!(
+            "{} {:?} {:?} {:?} {}",
+            request.path(),
+            request.query(),
+            request
+                .header("Cookie")
+                .map(<[u8]>::escape_ascii)
+                .map(|it| it.to_string()),
+            known.protocol(),
+            known.peer_addr().unwrap(),
+        );
+        websocket.send(told).await.unwrap();
+    }
+
     /// The answer to these lines, which ask for the connection to be closed.
     async fn ask(address: SocketAddr, lines: &[&str]) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -485,6 +534,18 @@ mod upgrade {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    /// The first line of the answer to these lines.
+    async fn first_line(address: SocketAddr, lines: &[&str]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = lines.join("\r\n") + "\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(stream.read_u8().await.unwrap());
+        }
+        String::from_utf8(line).unwrap()
     }
 
     const UPGRADE: [&str; 5] = [
@@ -508,6 +569,163 @@ mod upgrade {
                 client.close(CloseCode::NORMAL, "").await.unwrap();
             }
         });
+    }
+
+    #[test]
+    fn an_upgraded_socket_knows_its_handshake() {
+        block_on(async {
+            let server = Server::new(Origins::SameHost)
+                .protocols(["more", "chat"])
+                .decide(|request| match request.header("cookie") {
+                    Some(_) => Ok(handshake::Response::new().header("X-Path", request.path())),
+                    None => Err(Rejection::new(401)),
+                });
+            for (address, altered) in [
+                (serve_hyper_with(server.clone(), tell).await, None),
+                (serve_axum_with(server, tell).await, Some(&b"yes"[..])),
+            ] {
+                let connect = Connect::new(&format!("ws://{address}/ws?room=1")).unwrap();
+                let connect = connect.header("cookie", "a=b").unwrap();
+                let mut client = connect.protocol("chat").unwrap().open().await.unwrap();
+                let response = client.get_ref().response().unwrap();
+                assert_eq!(response.header("x-path"), Some(&b"/ws"[..]));
+                assert_eq!(response.header("x-altered"), altered);
+                let here = client.get_ref().get_ref().get_ref().local_addr().unwrap();
+                let expected = format!("/ws Some(\"room=1\") Some(\"a=b\") Some(\"chat\") {here}");
+                assert_eq!(text(client.next().await), expected);
+            }
+        });
+    }
+
+    #[test]
+    fn what_a_server_decides_is_the_answer() {
+        block_on(async {
+            let decide = |request: &handshake::Request| match request.query() {
+                Some("who") => {
+                    let rejection = Rejection::new(401).header("WWW-Authenticate", "Bearer");
+                    Err(rejection.body("who are you?"))
+                }
+                // Neither is possible.
+                Some("empty") => Err(Rejection::new(204)),
+                _ => Ok(handshake::Response::new().protocol("not offered")),
+            };
+            let server = Server::new(Origins::Any).decide(decide);
+            for address in [
+                serve_hyper_with(server.clone(), echo).await,
+                serve_axum_with(server, echo).await,
+            ] {
+                for (query, status) in [("who", 401), ("empty", 500), ("", 500)] {
+                    let url = format!("ws://{address}/ws?{query}");
+                    let refused = connect(&url).await;
+                    let Err(ConnectError::Handshake(HandshakeError::Refused(response))) = refused
+                    else {
+                        panic!("{refused:?}");
+                    };
+                    assert_eq!(response.status(), status, "{query}");
+                    if status == 401 {
+                        assert_eq!(response.header("www-authenticate"), Some(&b"Bearer"[..]));
+                        assert_eq!(response.body(), b"who are you?");
+                    }
+                }
+            }
+        });
+    }
+
+    /// Whatever hyper itself takes.
+    #[test]
+    fn h19_h21_the_limits_of_the_head_count() {
+        block_on(async {
+            let mut options = ServerOptions::new(Origins::Any);
+            options.limits.request_line = 40;
+            options.limits.head = 1000;
+            let server = Server::new(Origins::Any).options(options);
+            for address in [
+                serve_hyper_with(server.clone(), echo).await,
+                serve_axum_with(server, echo).await,
+            ] {
+                for (target, cookie, status) in [(10, 10, 101), (90, 10, 414), (10, 900, 431)] {
+                    let line = format!("GET /ws?{} HTTP/1.1", "a".repeat(target));
+                    let cookie = format!("Cookie: {}", "a".repeat(cookie));
+                    let lines = [&[&*line, &*cookie], &UPGRADE[..]].concat();
+                    let answer = first_line(address, &lines).await;
+                    assert!(
+                        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                        "{answer}"
+                    );
+                }
+            }
+        });
+    }
+
+    /// RFC 9110 section 10.1.1: "A server MAY omit sending a 100 (Continue)
+    /// response [...] if the framing indicates that there is no content", as it
+    /// does in every request for an upgrade. hyper omits it.
+    #[test]
+    fn h29_an_expectation_of_a_request_without_content_is_met_by_the_101() {
+        block_on(async {
+            for address in [serve_axum(Group::new()).await, serve_hyper().await] {
+                let lines = [&["GET /ws HTTP/1.1", "Expect: 100-continue"], &UPGRADE[..]];
+                let answer = first_line(address, &lines.concat()).await;
+                assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+            }
+        });
+    }
+
+    /// Accepts one connection.
+    struct Once(Option<DuplexStream>);
+
+    impl axum::serve::Listener for Once {
+        type Io = DuplexStream;
+        type Addr = ();
+
+        async fn accept(&mut self) -> (DuplexStream, ()) {
+            match self.0.take() {
+                Some(stream) => (stream, ()),
+                None => std::future::pending().await,
+            }
+        }
+
+        fn local_addr(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_failed_upgrade_is_told() {
+        block_on(async {
+            let (mut here, there) = tokio::io::duplex(4096);
+            let lines = [&["GET /ws HTTP/1.1"], &UPGRADE[..], &["\r\n"]].concat();
+            here.write_all(lines.join("\r\n").as_bytes()).await.unwrap();
+            let here = Arc::new(Mutex::new(Some(here)));
+            let (failed, mut failure) = tokio::sync::mpsc::channel(1);
+            let at_ws = |upgrade: WebSocketUpgrade| async move {
+                let upgrade = upgrade.on_failed_upgrade(move |error| {
+                    failed.try_send(error).unwrap();
+                });
+                let answer = upgrade.on_upgrade(|_| async { panic!("no answer was sent") });
+                // Nobody takes it.
+                drop(here.lock().unwrap().take());
+                answer
+            };
+            let app = axum::Router::new().route("/ws", axum::routing::any(at_ws));
+            tokio::spawn(axum::serve(Once(Some(there)), app).into_future());
+            assert!(failure.recv().await.is_some());
+        });
+    }
+
+    #[test]
+    fn where_hyper_does_not_upgrade_nothing_is_accepted() {
+        let mut request = Request::get("/ws");
+        for line in UPGRADE {
+            let (name, value) = line.split_once(": ").unwrap();
+            request = request.header(name, value);
+        }
+        let mut request = request.body(()).unwrap();
+        let Err(error) = upgrade(&mut request, &Server::new(Origins::Any)) else {
+            panic!("no upgrade is possible");
+        };
+        assert!(matches!(error, UpgradeError::NotUpgradable));
+        assert_eq!(error.into_http().status(), 500);
     }
 
     #[test]

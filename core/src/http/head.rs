@@ -155,9 +155,61 @@ impl Head {
         Fields::new(self.bytes.get(self.marks.fields..).unwrap_or_default())
     }
 
+    /// Whether the head is as small as a [`Reader`] would have it.
+    pub(crate) fn check_size(&self, limits: HeadLimits) -> Result<(), HeadError> {
+        const LINE_END: usize = 2;
+        if self.marks.fields - LINE_END > limits.line {
+            return Err(HeadError::LineTooLong);
+        }
+        if self.bytes.len() - self.marks.fields > limits.section {
+            return Err(HeadError::HeadTooLarge);
+        }
+        if self.fields().count() > limits.fields {
+            return Err(HeadError::TooManyFields);
+        }
+        Ok(())
+    }
+
     /// Gives back storage that growth left unused.
     pub(crate) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
+    }
+}
+
+/// A request that another library has parsed.
+#[cfg(feature = "http")]
+impl Head {
+    /// Written as a [`Reader`] would have read it; what is given is well-formed.
+    pub(crate) fn request<'f>(
+        method: &str,
+        target: &str,
+        version: HttpVersion,
+        fields: impl Iterator<Item = (&'f str, &'f [u8])>,
+    ) -> Self {
+        let version = match version {
+            HttpVersion::Http10 => *b"10",
+            HttpVersion::Http11 => *b"11",
+            HttpVersion::Other => *b"00",
+        };
+        let [major, minor] = version;
+        let mut bytes = Vec::new();
+        for part in [method.as_bytes(), b" ", target.as_bytes(), b" HTTP/"] {
+            bytes.extend_from_slice(part);
+        }
+        bytes.extend_from_slice(&[major, b'.', minor, b'\r', b'\n']);
+        let marks = Marks {
+            start: 0,
+            method_end: method.len(),
+            target_end: method.len() + 1 + target.len(),
+            fields: bytes.len(),
+            version,
+            status: 0,
+        };
+        for (name, value) in fields {
+            super::write::field(&mut bytes, name, value);
+        }
+        bytes.extend_from_slice(b"\r\n");
+        Self { bytes, marks }
     }
 }
 

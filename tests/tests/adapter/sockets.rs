@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use futures_sink::Sink;
-use sockeye::driver::{Io, Parts};
-use sockeye::websocket::handshake::{Limits, Origins, Rejection, Response, ServerOptions};
-use sockeye::websocket::{CloseCode, Config, Connection, Keepalive, Kind, Message, Role};
+use sockeye::driver::{Incoming, Io, Parts};
+use sockeye::websocket::handshake::{
+    ClientEvent, ClientHandshake, ClientRequest, Limits, Origins, Rejection, Response,
+    ServerOptions,
+};
+use sockeye::websocket::{CloseCode, Config, Connection, Keepalive, Kind, Message, Role, SLICES};
 
 use super::kit::{URL, echo, join, pair, pair_over, text};
 use super::pipe::pipe;
@@ -68,6 +71,10 @@ fn an_open_socket_knows_its_handshake() {
         let response = client.get_ref().response().unwrap();
         assert_eq!(response.header("x-answer"), Some(&b"42"[..]));
         assert_eq!(client.get_ref().peer_addr(), None);
+        let (mut client, address) = (client, "[2001:db8::1]:80".parse().unwrap());
+        client.get_mut().set_peer_addr(address);
+        assert_eq!(client.get_ref().peer_addr(), Some(address));
+        assert_eq!(client.get_ref().protocol(), Some("b"));
         assert!(server.get_ref().response().is_none() && client.get_ref().request().is_none());
     });
 }
@@ -125,6 +132,54 @@ fn a_handshake_may_take_place_elsewhere() {
         assert_eq!(text(server.next().await), "one");
         let mut server = WebSocket::from_parts(server.into_parts());
         assert_eq!(text(server.next().await), "two");
+    });
+}
+
+#[test]
+fn what_is_known_of_a_handshake_elsewhere_can_be_told() {
+    block_on(async {
+        let address = "192.0.2.1:80".parse().unwrap();
+        let request = ClientRequest::new("localhost", "/chat?room=1").unwrap();
+        let request = request.protocol("a").unwrap();
+
+        // The client's by a machine, the server's by the driver.
+        let (here, there) = pipe(4096);
+        let (mut here, there) = (Transport::new(here), Transport::new(there));
+        let mut asking = ClientHandshake::new(request, [7; 16], here.now());
+        let mut slices = [&[][..]; SLICES];
+        asking.poll_transmit(&mut slices);
+        let sent = slices[0].to_vec();
+        here.get_mut().put_all(&sent);
+        asking.advance_transmit(sent.len());
+        let options = ServerOptions::new(Origins::Any);
+        let incoming = Incoming::receive(there, options).await.unwrap();
+        let response = Response::new().protocol("a");
+        let accepting = incoming.accept(&response, Config::default());
+        let (mut server, accepted) = accepting.await.unwrap();
+        assert!(server.get_ref().request().is_none());
+        server.get_mut().set_accepted(accepted);
+        assert_eq!(server.get_ref().request().unwrap().path(), "/chat");
+        assert_eq!(server.get_ref().protocol(), Some("a"));
+
+        let mut answer = here.get_mut().take_all();
+        let event = asking.handle_input(here.now(), &mut answer).event;
+        assert_eq!(event, Some(ClientEvent::Open));
+        here.set_response(asking.into_head().unwrap());
+        here.set_peer_addr(address);
+        let role = Role::Client(mask_keys());
+        let client = Connection::new(role, Config::default(), here.now());
+        let mut client = WebSocket::new(here, client);
+        assert_eq!(client.get_ref().response().unwrap().status(), 101);
+        assert_eq!(client.get_ref().protocol(), Some("a"));
+        assert_eq!(client.get_ref().peer_addr(), Some(address));
+        client.send("hello").await.unwrap();
+        assert_eq!(text(server.next().await), "hello");
+
+        // Of a handshake in other hands nothing may be left but this.
+        let mut other = Transport::new(pipe(1).0);
+        other.set_protocol("b");
+        assert_eq!(other.protocol(), Some("b"));
+        assert!(other.request().is_none() && other.response().is_none());
     });
 }
 

@@ -105,6 +105,8 @@ fn no_payload_no_header_value_and_no_key_is_told() {
             let request = server.get_ref().request().unwrap();
             let sent = request.header("sec-websocket-key").unwrap();
             key = String::from_utf8(sent.to_vec()).unwrap();
+            let address = "192.0.2.1:80".parse().unwrap();
+            server.get_mut().set_peer_addr(address);
             client.send("secret-text").await.unwrap();
             client.ping(b"secret-ping").await.unwrap();
             server.next().await.unwrap().unwrap();
@@ -136,6 +138,7 @@ fn no_payload_no_header_value_and_no_key_is_told() {
         "span websocket role=\"client\" authority=\"localhost\""
     ));
     assert!(is_told("span websocket role=\"server\""));
+    assert!(is_told("record peer=192.0.2.1:80"));
     for line in ["event in 1: message=open", "event in 2: message=open"] {
         assert!(is_told(line), "{line} in {said:#?}");
     }

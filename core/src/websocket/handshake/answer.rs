@@ -46,6 +46,10 @@ impl Response {
         self
     }
 
+    pub(super) fn selected_protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
     /// The subprotocol, if the response can be sent to a client that offers
     /// what `is_offered` says.
     pub(super) fn checked_protocol(
@@ -145,13 +149,26 @@ impl Rejection {
 
     /// Writes the answer.
     pub(super) fn write(&self) -> Result<Vec<u8>, ResponseError> {
-        if let Some(error) = self.error {
-            return Err(error.into());
+        let status = self.checked_status()?;
+        Ok(write_answer(status, &self.lines, &self.body))
+    }
+
+    /// The status, if the answer can be sent.
+    pub(super) fn checked_status(&self) -> Result<u16, ResponseError> {
+        match (self.error, self.status) {
+            (Some(error), _) => Err(error.into()),
+            (None, 300..=303 | 305..=599) => Ok(self.status),
+            (None, _) => Err(ResponseError::Status),
         }
-        if !matches!(self.status, 300..=303 | 305..=599) {
-            return Err(ResponseError::Status);
-        }
-        Ok(write_answer(self.status, &self.lines, &self.body))
+    }
+
+    /// The header fields of the answer, and its body.
+    #[cfg(feature = "http")]
+    pub(super) fn headers_and_body(&self) -> (impl Iterator<Item = (&str, &[u8])>, &str) {
+        (
+            answer_headers(self.status, &self.lines, &self.body),
+            &self.body,
+        )
     }
 }
 
@@ -179,18 +196,27 @@ fn write_answer(status: u16, lines: &Lines, body: &str) -> Vec<u8> {
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
     out.extend_from_slice(b"\r\n");
-    for (name, value) in answer_fields(status) {
-        field(&mut out, name, value.as_bytes());
+    for (name, value) in answer_headers(status, lines, body) {
+        field(&mut out, name, value);
     }
-    if !body.is_empty() && lines.fields().first("content-type").is_none() {
-        field(&mut out, "Content-Type", b"text/plain; charset=utf-8");
-    }
-    out.extend_from_slice(lines.bytes());
     out.extend_from_slice(b"Content-Length: ");
     decimal(&mut out, body.len());
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body.as_bytes());
     out
+}
+
+/// All but the `Content-Length`.
+fn answer_headers<'l>(
+    status: u16,
+    lines: &'l Lines,
+    body: &str,
+) -> impl Iterator<Item = (&'l str, &'l [u8])> {
+    let own = answer_fields(status).iter();
+    let own = own.map(|(name, value)| (*name, value.as_bytes()));
+    let is_plain = !body.is_empty() && lines.fields().first("content-type").is_none();
+    let plain: (&str, &[u8]) = ("Content-Type", b"text/plain; charset=utf-8");
+    own.chain(is_plain.then_some(plain)).chain(lines.fields())
 }
 
 /// Adds a field of the application's; the first mistake is kept.

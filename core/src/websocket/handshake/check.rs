@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::key::{accept_key, is_key};
-use super::request::{MAX_EXTENSIONS, MAX_PROTOCOLS};
+use super::request::{MAX_EXTENSIONS, MAX_PROTOCOLS, Target};
 use super::{Refusal, Response, ResponseError, ServerOptions};
 use crate::http::fields::Single;
 use crate::http::{Authority, HeadError, HttpVersion, header};
@@ -52,18 +52,18 @@ pub fn check_request<'h>(
 }
 
 /// What the request line says, as far as it counts.
-pub(super) struct Line<'a> {
-    pub(super) method: &'a str,
-    pub(super) version: HttpVersion,
+struct Line<'a> {
+    method: &'a str,
+    version: HttpVersion,
     /// That of a target in absolute-form, which counts instead of `Host`
     /// (RFC 9112 section 3.2.2).
-    pub(super) authority: Option<&'a str>,
-    /// The path, unless somebody else has chosen by it.
-    pub(super) path: Option<&'a str>,
+    authority: Option<&'a str>,
+    /// The path, where it is known.
+    path: Option<&'a str>,
 }
 
 /// As [`check_request`].
-pub(super) fn check<'h>(
+fn check<'h>(
     options: &ServerOptions,
     line: Line<'_>,
     headers: impl Iterator<Item = (&'h str, &'h [u8])>,
@@ -79,6 +79,26 @@ pub(super) fn check<'h>(
         seen.take(name, value);
     }
     seen.judge(options, &line)
+}
+
+/// As [`check_request`], where the target counts.
+pub(super) fn check_target<'h>(
+    options: &ServerOptions,
+    method: &str,
+    version: HttpVersion,
+    target: Result<Target<'_>, Refusal>,
+    headers: impl Iterator<Item = (&'h str, &'h [u8])>,
+) -> Result<Upgrade<'h>, Refusal> {
+    // A method with targets of its own, such as CONNECT, is refused as such.
+    let known = target.as_ref().ok();
+    let line = Line {
+        method,
+        version,
+        authority: known.and_then(|target| target.authority),
+        path: known.map(|target| target.path_and_query().0),
+    };
+    let upgrade = check(options, line, headers)?;
+    target.map(|_| upgrade)
 }
 
 /// What to answer a valid upgrade request with.

@@ -1,19 +1,57 @@
 //! The handshake in types of the `http` crate, for hyper and what is built on
 //! it.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use ::http::header::{HeaderName, HeaderValue};
-use ::http::{HeaderMap, StatusCode, Version, request, response};
+use ::http::{HeaderMap, Method, StatusCode, Uri, Version, request, response};
 
-use super::check::{Line, check};
+use super::check::check_target;
+use super::request::Target;
 use super::{
-    Agreement, ClientRequest, HttpVersion, Refusal, RequestError, Response, ResponseError,
-    ResponseViolation, ServerOptions, Upgrade, check_response,
+    Agreement, ClientRequest, HttpVersion, Refusal, Rejection, Request, RequestError, Response,
+    ResponseError, ResponseViolation, ServerOptions, Upgrade, check_response,
 };
+use crate::http::head::Head;
+
+/// What counts of a request that hyper or another library has parsed: a
+/// `&http::Request<B>` and a `&http::request::Parts` turn into it, and so does
+/// what else is at hand.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "they are called what they are")]
+pub struct HttpHead<'h> {
+    pub method: &'h Method,
+    pub uri: &'h Uri,
+    pub version: Version,
+    pub headers: &'h HeaderMap,
+}
+
+impl<'h, B> From<&'h ::http::Request<B>> for HttpHead<'h> {
+    fn from(request: &'h ::http::Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+        }
+    }
+}
+
+impl<'h> From<&'h request::Parts> for HttpHead<'h> {
+    fn from(parts: &'h request::Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+        }
+    }
+}
 
 /// As [`check_request`](super::check_request), for a request that hyper or
-/// another library has parsed. A host in its URI counts instead of `Host`.
+/// another library has parsed. A host in its URI counts instead of `Host`. How
+/// large it may be was for that library to say; nothing of it is copied, and
+/// [`Request::from_http`] is for keeping it.
 ///
 /// ```
 /// use sockeye::websocket::handshake::{Origins, Response, ServerOptions, check_http};
@@ -25,10 +63,9 @@ use super::{
 ///     .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 ///     .header("Sec-WebSocket-Version", "13")
 ///     .body(())?;
-/// let (head, ()) = request.into_parts();
 ///
 /// let options = ServerOptions::new(Origins::SameHost);
-/// let answer = match check_http(&options, &head) {
+/// let answer = match check_http(&options, &request) {
 ///     Ok(upgrade) => upgrade.to_http(&Response::new())?.map(|()| String::new()),
 ///     Err(refusal) => refusal.to_http(),
 /// };
@@ -41,16 +78,49 @@ use super::{
 /// The first rule that the request breaks; answer with [`Refusal::to_http`].
 pub fn check_http<'h>(
     options: &ServerOptions,
-    request: &'h request::Parts,
+    request: impl Into<HttpHead<'h>>,
 ) -> Result<Upgrade<'h>, Refusal> {
-    let authority = request.uri.authority().map(|authority| authority.as_str());
-    let line = Line {
-        method: request.method.as_str(),
-        version: request.version.into(),
-        authority,
-        path: None,
+    let head = request.into();
+    let rest = head.uri.path_and_query().map_or("", |rest| rest.as_str());
+    let target = match (head.uri.scheme_str(), head.uri.authority()) {
+        (Some(scheme), Some(authority)) => Target::absolute(scheme, authority.as_str(), rest),
+        (None, None) => Target::parse(rest),
+        _ => Err(Refusal::Target),
     };
-    check(options, line, fields(&request.headers))
+    let (method, version) = (head.method.as_str(), head.version.into());
+    check_target(options, method, version, target, fields(head.headers))
+}
+
+impl Request {
+    /// Keeps the head of a request that hyper or another library has parsed, to
+    /// be judged by [`check`](Self::check). The names of its fields are in lower
+    /// case.
+    ///
+    /// ```
+    /// use sockeye::websocket::handshake::{Accepted, Origins, Request, Response, ServerOptions};
+    ///
+    /// # let request = http::Request::get("/chat?room=1")
+    /// #     .header("Host", "server.example.com")
+    /// #     .header("Upgrade", "websocket")
+    /// #     .header("Connection", "Upgrade")
+    /// #     .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    /// #     .header("Sec-WebSocket-Version", "13")
+    /// #     .body(())?;
+    /// let request = Request::from_http(&request);
+    /// let upgrade = request.check(&ServerOptions::new(Origins::SameHost))?;
+    /// let response = Response::new().header("Set-Cookie", "seen=1");
+    /// let answer = upgrade.to_http(&response)?;
+    /// assert_eq!(answer.headers()["set-cookie"], "seen=1");
+    /// let accepted = Accepted::new(request, &response);
+    /// assert_eq!(accepted.request().query(), Some("room=1"));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_http<'h>(request: impl Into<HttpHead<'h>>) -> Self {
+        let head = request.into();
+        let (method, target) = (head.method.as_str(), head.uri.to_string());
+        let fields = fields(head.headers);
+        Self::new(Head::request(method, &target, head.version.into(), fields))
+    }
 }
 
 /// As [`check_response`], for a response that hyper or another library has
@@ -146,6 +216,25 @@ impl Refusal {
     }
 }
 
+impl Rejection {
+    /// The answer to the request.
+    ///
+    /// # Errors
+    ///
+    /// If the rejection has a status that refuses nothing or a field that cannot
+    /// be sent.
+    pub fn to_http(&self) -> Result<::http::Response<String>, ResponseError> {
+        let status = self.checked_status()?;
+        let (headers, body) = self.headers_and_body();
+        let mut answer = ::http::Response::new(body.into());
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+        for (name, value) in headers {
+            push(answer.headers_mut(), name, value);
+        }
+        Ok(answer)
+    }
+}
+
 /// Appends a field that has been found well-formed, which both types take.
 fn push(headers: &mut HeaderMap, name: &str, value: &[u8]) {
     let name = HeaderName::from_bytes(name.as_bytes());
@@ -158,7 +247,14 @@ fn push(headers: &mut HeaderMap, name: &str, value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::websocket::handshake::{HeadError, Origins, accept_key, client_key};
+    use crate::Instant;
+    use crate::websocket::handshake::{
+        Accepted, FieldError, HeadError, Limits, Origins, ServerEvent, ServerHandshake, accept_key,
+        client_key,
+    };
+    use alloc::format;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
     fn request(version: Version) -> request::Parts {
         let request = ::http::Request::builder()
@@ -188,6 +284,155 @@ mod tests {
         assert_eq!(answer.headers()["sec-websocket-accept"], accept[..]);
         assert_eq!(answer.headers()["sec-websocket-protocol"], "b");
         assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_parsed_request_is_kept() {
+        let request = Request::from_http(&request(Version::HTTP_11));
+        assert_eq!((request.path(), request.host()), ("/chat", "h"));
+        assert_eq!(
+            request.header("Connection"),
+            Some(&b"keep-alive, Upgrade"[..])
+        );
+        let names: Vec<&str> = request.headers().map(|(name, _)| name).collect();
+        assert_eq!(names[..2], ["host", "upgrade"]);
+        assert!(request.protocols().eq(["a", "b"]));
+        let accepted = Accepted::new(request, &Response::new().protocol("b"));
+        assert_eq!(accepted.protocol(), Some("b"));
+        assert_eq!(accepted.request().select_protocol(&["b", "a"]), Some("b"));
+    }
+
+    /// Judges a request as it is written, as it is kept, and as it is parsed.
+    fn judge(options: &ServerOptions, request: &::http::Request<()>) -> [Option<Refusal>; 3] {
+        let mut text = format!(
+            "{} {} {:?}\r\n",
+            request.method(),
+            request.uri(),
+            request.version()
+        )
+        .into_bytes();
+        for (name, value) in request.headers() {
+            crate::http::write::field(&mut text, name.as_str(), value.as_bytes());
+        }
+        text.extend_from_slice(b"\r\n");
+        let mut handshake = ServerHandshake::new(options.clone(), Instant::ZERO);
+        let written = match handshake.handle_input(Instant::ZERO, &mut text).event {
+            Some(ServerEvent::Failed(refusal)) => Some(refusal),
+            event => {
+                assert_eq!(event, Some(ServerEvent::Request));
+                None
+            }
+        };
+        let kept = Request::from_http(request).check(options).err();
+        [written, kept, check_http(options, request).err()]
+    }
+
+    #[test]
+    fn h37_targets_are_judged_alike_however_a_request_arrives() {
+        let mut options = ServerOptions::new(Origins::SameHost);
+        options.paths = vec!["/chat".into()];
+        for (method, target, refusal) in [
+            ("GET", "/chat?a", None),
+            ("GET", "http://other/chat", None),
+            ("GET", "WSS://other:1/chat?a?b", None),
+            ("GET", "/else", Some(Refusal::NotFound)),
+            ("GET", "http://other", Some(Refusal::NotFound)),
+            ("GET", "ftp://other/chat", Some(Refusal::Target)),
+            ("GET", "http://u@other/chat", Some(Refusal::Target)),
+            ("GET", "*", Some(Refusal::Target)),
+            ("GET", "h:80", Some(Refusal::Target)),
+            ("CONNECT", "h:80", Some(Refusal::Method)),
+            ("OPTIONS", "*", Some(Refusal::Method)),
+        ] {
+            let (mut head, ()) =
+                ::http::Request::from_parts(request(Version::HTTP_11), ()).into_parts();
+            head.method = method.parse().unwrap();
+            head.uri = target.parse().unwrap();
+            let request = ::http::Request::from_parts(head, ());
+            assert_eq!(judge(&options, &request), [refusal; 3], "{target}");
+        }
+    }
+
+    #[test]
+    fn h03_versions_are_judged_alike_however_a_request_arrives() {
+        let options = ServerOptions::new(Origins::Any);
+        for version in [
+            Version::HTTP_11,
+            Version::HTTP_10,
+            Version::HTTP_09,
+            Version::HTTP_3,
+        ] {
+            let request = ::http::Request::from_parts(request(version), ());
+            let [written, others @ ..] = judge(&options, &request);
+            assert_eq!(written.is_none(), version == Version::HTTP_11);
+            let status = written.map(Refusal::status);
+            // As text, HTTP/3 has no minor version.
+            assert_eq!(
+                others.map(|it| it.map(Refusal::status)),
+                [status; 2],
+                "{version:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn h19_h21_what_is_kept_is_limited_as_what_is_read() {
+        let request = ::http::Request::from_parts(request(Version::HTTP_11), ());
+        let mut options = ServerOptions::new(Origins::Any);
+        // As it is written above: the least that holds it.
+        let section = request.headers().iter();
+        let section = section.map(|(name, value)| name.as_str().len() + value.len() + 4);
+        options.limits.request_line = "GET /chat HTTP/1.1".len();
+        options.limits.head = section.sum::<usize>() + 2;
+        options.limits.fields = request.headers().len();
+        assert_eq!(judge(&options, &request), [None; 3]);
+        let judge = |smaller: fn(&mut Limits)| {
+            let mut options = options.clone();
+            smaller(&mut options.limits);
+            judge(&options, &request)
+        };
+        for (found, error) in [
+            (judge(|it| it.request_line -= 1), HeadError::LineTooLong),
+            (judge(|it| it.head -= 1), HeadError::HeadTooLarge),
+            (judge(|it| it.fields -= 1), HeadError::TooManyFields),
+        ] {
+            let refusal = Some(error.into());
+            assert_eq!(found, [refusal, refusal, None]);
+        }
+    }
+
+    #[test]
+    fn h40_a_rejection_is_the_same_however_it_is_sent() {
+        for rejection in [
+            Rejection::new(401)
+                .header("WWW-Authenticate", "Bearer")
+                .body("who?"),
+            Rejection::new(404)
+                .header("Content-Type", "text/html")
+                .body("<p>"),
+            Rejection::new(405),
+            Rejection::new(426),
+        ] {
+            let answer = rejection.to_http().unwrap();
+            let written = String::from_utf8(rejection.write().unwrap()).unwrap();
+            let (head, body) = written.split_once("\r\n\r\n").unwrap();
+            assert_eq!(answer.body(), body);
+            assert!(head.starts_with(&format!("HTTP/1.1 {} ", answer.status().as_str())));
+            // The library that sends it adds the length.
+            let mut lines = 2;
+            for (name, value) in answer.headers() {
+                let line = format!("\r\n{name}: {}", value.to_str().unwrap());
+                assert!(head.to_lowercase().contains(&line.to_lowercase()), "{line}");
+                lines += 1;
+            }
+            assert_eq!(head.lines().count(), lines);
+        }
+        assert_eq!(
+            Rejection::new(200).to_http().unwrap_err(),
+            ResponseError::Status
+        );
+        let injected = Rejection::new(403).header("a", "b\r\nc: d");
+        assert_eq!(injected.to_http().unwrap_err(), FieldError::Value.into());
     }
 
     #[test]

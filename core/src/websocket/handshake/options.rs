@@ -138,8 +138,8 @@ pub struct ServerOptions {
     /// A well-formed request for another one is answered with 404, also if it
     /// is for no WebSocket. If there are none, every path will do.
     ///
-    /// For a [`ServerHandshake`](super::ServerHandshake) only: an HTTP library
-    /// that has parsed a request has chosen by its path already.
+    /// Not for [`check_request`](super::check_request), which is not told the
+    /// path.
     pub paths: Vec<String>,
     /// How much a client may send, and how long it may take.
     pub limits: Limits,

@@ -3,12 +3,13 @@
 use alloc::string::String;
 use core::fmt;
 
-use super::Refusal;
+use super::check::check_target;
+use super::{Refusal, Response, ServerOptions, Upgrade};
 use crate::http::head::Head;
 use crate::http::{Authority, Fields, header};
 use crate::websocket::extension::header::{Extension, Extensions};
 
-/// A valid upgrade request, kept as it was received.
+/// An upgrade request, kept as it was received.
 #[derive(Clone)]
 pub struct Request {
     head: Head,
@@ -17,6 +18,25 @@ pub struct Request {
 impl Request {
     pub(super) const fn new(head: Head) -> Self {
         Self { head }
+    }
+
+    /// Judges the request. One that a handshake has received is valid by the
+    /// options of that; one that was made of what another library has parsed has
+    /// yet to be judged, by its size as well.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the request breaks.
+    pub fn check(&self, options: &ServerOptions) -> Result<Upgrade<'_>, Refusal> {
+        self.head.check_size(options.limits.head())?;
+        self.judge(options)
+    }
+
+    /// As [`check`](Self::check), for a head that was read within the limits.
+    pub(super) fn judge(&self, options: &ServerOptions) -> Result<Upgrade<'_>, Refusal> {
+        let (method, version) = (self.head.method(), self.head.version());
+        let target = Target::parse(self.head.target());
+        check_target(options, method, version, target, self.head.fields())
     }
 
     /// The request target as sent: a path with perhaps a query, not decoded,
@@ -39,7 +59,7 @@ impl Request {
 
     fn path_and_query(&self) -> (&str, Option<&str>) {
         let target = Target::parse(self.head.target());
-        // It has been found well-formed.
+        // One that is malformed is refused.
         target.map_or(("/", None), |target| target.path_and_query())
     }
 
@@ -95,8 +115,8 @@ impl Request {
         self.head.fields()
     }
 
-    pub(super) const fn head(&self) -> &Head {
-        &self.head
+    pub(super) fn method(&self) -> &str {
+        self.head.method()
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -122,8 +142,10 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn new(mut request: Request, protocol: Option<String>) -> Self {
+    /// The handshake in which `response` was the answer to `request`.
+    pub fn new(mut request: Request, response: &Response) -> Self {
         request.head.shrink();
+        let protocol = response.selected_protocol().map(String::from);
         Self { request, protocol }
     }
 
@@ -156,13 +178,21 @@ impl<'a> Target<'a> {
             });
         }
         let (scheme, rest) = target.split_once("://").ok_or(Refusal::Target)?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at_checked(end).ok_or(Refusal::Target)?;
+        Self::absolute(scheme, authority, rest)
+    }
+
+    pub(super) fn absolute(
+        scheme: &str,
+        authority: &'a str,
+        rest: &'a str,
+    ) -> Result<Self, Refusal> {
         let is_it = |known: &&str| scheme.eq_ignore_ascii_case(known);
         ["http", "https", "ws", "wss"]
             .iter()
             .find(|known| is_it(known))
             .ok_or(Refusal::Target)?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, rest) = rest.split_at_checked(end).ok_or(Refusal::Target)?;
         Authority::parse(authority).ok_or(Refusal::Target)?;
         let authority = Some(authority);
         Ok(Self { authority, rest })

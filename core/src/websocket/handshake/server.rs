@@ -1,12 +1,9 @@
 //! The server's side: a request in, an answer out.
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::answer::{Accept, write_refusal, write_status};
-use super::check::{Line, Upgrade, check};
-use super::request::Target;
 use super::{Accepted, Lost, Refusal, Rejection, Request, Response, ResponseError, ServerOptions};
 use crate::http::head::{Head, Read, Reader};
 use crate::http::write::Outgoing;
@@ -60,7 +57,7 @@ pub struct ServerHandshake {
 enum State {
     Reading(Reader),
     Deciding(Request, Accept),
-    Accepting(Request, Option<String>),
+    Accepting(Accepted),
     Over,
 }
 
@@ -153,7 +150,8 @@ impl ServerHandshake {
     /// rejected or lost.
     pub fn request(&self) -> Option<&Request> {
         match &self.state {
-            State::Deciding(request, _) | State::Accepting(request, _) => Some(request),
+            State::Deciding(request, _) => Some(request),
+            State::Accepting(accepted) => Some(accepted.request()),
             State::Reading(_) | State::Over => None,
         }
     }
@@ -173,9 +171,8 @@ impl ServerHandshake {
         let is_offered = |name: &str| request.protocols().any(|offered| offered == name);
         let protocol = response.checked_protocol(is_offered)?;
         self.out = Outgoing::new(response.write(accept, protocol));
-        let protocol = protocol.map(String::from);
         if let State::Deciding(request, _) = core::mem::replace(&mut self.state, State::Over) {
-            self.state = State::Accepting(request, protocol);
+            self.state = State::Accepting(Accepted::new(request, response));
         }
         Ok(())
     }
@@ -224,9 +221,7 @@ impl ServerHandshake {
     /// [`is_accepted`](Self::is_accepted).
     pub fn into_head(self) -> Option<Accepted> {
         match self.state {
-            State::Accepting(request, protocol) if self.out.is_empty() => {
-                Some(Accepted::new(request, protocol))
-            }
+            State::Accepting(accepted) if self.out.is_empty() => Some(accepted),
             _ => None,
         }
     }
@@ -234,9 +229,9 @@ impl ServerHandshake {
     /// Holds a complete head against the rules.
     fn judge(&mut self, head: Head) -> ServerEvent {
         let request = Request::new(head);
-        match check_head(&self.options, request.head()) {
+        match request.judge(&self.options) {
             Err(refusal) => {
-                let answer = write_refusal(refusal, request.head().method());
+                let answer = write_refusal(refusal, request.method());
                 self.refuse(refusal, answer)
             }
             Ok(upgrade) => {
@@ -255,18 +250,4 @@ impl ServerHandshake {
         self.state = State::Over;
         ServerEvent::Failed(refusal)
     }
-}
-
-fn check_head<'h>(options: &ServerOptions, head: &'h Head) -> Result<Upgrade<'h>, Refusal> {
-    // A method with targets of its own, such as CONNECT, is refused as such.
-    let target = Target::parse(head.target());
-    let known = target.as_ref().ok();
-    let line = Line {
-        method: head.method(),
-        version: head.version(),
-        authority: known.and_then(|target| target.authority),
-        path: known.map(|target| target.path_and_query().0),
-    };
-    let upgrade = check(options, line, head.fields())?;
-    target.map(|_| upgrade)
 }
