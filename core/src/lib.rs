@@ -85,7 +85,8 @@
 //! 3. [`websocket::handshake`]: how it is opened, from bytes or from headers that an
 //!    HTTP library has parsed.
 //! 4. [`driver`]: the loop between a machine and a transport, for any async runtime.
-//! 5. [`utf8`] and [`http`]: what WebSocket needs of other protocols.
+//! 5. [`engineio`]: the packets and payloads of Engine.IO.
+//! 6. [`utf8`] and [`http`]: what WebSocket needs of other protocols.
 //!
 //! # Features
 //!

@@ -5,7 +5,8 @@
 //! ([`cuts`]), a connection under a virtual clock ([`trace`]) or under a script
 //! that is compared with others ([`script`]), a reader of frames that shares no
 //! code with the library ([`wire`]), a transport that follows a script
-//! ([`transport`]), the opening handshake ([`handshake`]), what the fuzzers run
+//! ([`transport`]), the opening handshake ([`handshake`]), packets and payloads of
+//! Engine.IO ([`engineio`]), what the fuzzers run
 //! ([`fuzz`]), and allocation counts ([`alloc`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
@@ -29,6 +30,7 @@
 
 pub mod alloc;
 pub mod cuts;
+pub mod engineio;
 pub mod fuzz;
 pub mod handshake;
 pub mod hex;

@@ -69,8 +69,8 @@ impl<'a> Packet<'a> {
             let bytes = base64::decode_in_place(base64_text(version, data)?)?;
             return Ok(Self::Message(bytes.into()));
         }
-        let data = utf8::validate(data).map_err(|_| PacketError::InvalidUtf8)?;
-        Self::new(first, data.into())
+        let data = utf8::validate(data).map_err(|_| PacketError::InvalidUtf8);
+        Self::new(first, data.map(Cow::Borrowed))
     }
 
     /// Reads a packet from the bytes of a binary message, which are those of a
@@ -102,7 +102,7 @@ impl<'a> Packet<'a> {
                     let mut text = Vec::from(text.into_owned());
                     Ok(Packet::from_text(version, &mut text)?.into_owned())
                 }
-                Some(&first) => Self::new(first, behind_first(text)?),
+                Some(&first) => Self::new(first, behind_first(text)),
             },
             Message::Binary(Cow::Borrowed(bytes)) => Self::from_binary(version, bytes),
             Message::Binary(Cow::Owned(mut bytes)) => {
@@ -116,17 +116,20 @@ impl<'a> Packet<'a> {
     }
 
     /// The packet of this type, which is not binary.
-    fn new(digit: u8, data: Cow<'a, str>) -> Result<Self, PacketError> {
-        match digit {
-            b'0' => Ok(Self::Open(data)),
-            b'2' => Ok(Self::Ping(data)),
-            b'3' => Ok(Self::Pong(data)),
-            b'4' => Ok(Self::Message(Message::Text(data))),
-            b'1' | b'5' | b'6' if !data.is_empty() => Err(PacketError::Data),
-            b'1' => Ok(Self::Close),
-            b'5' => Ok(Self::Upgrade),
-            b'6' => Ok(Self::Noop),
-            _ => Err(PacketError::Type),
+    fn new(digit: u8, data: Result<Cow<'a, str>, PacketError>) -> Result<Self, PacketError> {
+        let bare = match digit {
+            b'0' => return data.map(Self::Open),
+            b'1' => Self::Close,
+            b'2' => return data.map(Self::Ping),
+            b'3' => return data.map(Self::Pong),
+            b'4' => return data.map(|text| Self::Message(Message::Text(text))),
+            b'5' => Self::Upgrade,
+            b'6' => Self::Noop,
+            _ => return Err(PacketError::Type),
+        };
+        match data?.is_empty() {
+            true => Ok(bare),
+            false => Err(PacketError::Data),
         }
     }
 
