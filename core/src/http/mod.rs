@@ -12,6 +12,7 @@ mod error;
 pub(crate) mod fields;
 pub(crate) mod head;
 pub mod header;
+mod origin;
 pub(crate) mod write;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod second_opinion;
 pub(crate) use authority::Authority;
 pub use error::{FieldError, HeadError};
 pub use fields::Fields;
+pub use origin::Origins;
 
 /// The version in a start line, as far as it matters to an upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -64,14 +64,14 @@ mod http;
 
 #[cfg(feature = "http")]
 pub use self::http::{HttpHead, check_http, check_http_response};
-pub use crate::http::{FieldError, Fields, HeadError, HttpVersion};
+pub use crate::http::{FieldError, Fields, HeadError, HttpVersion, Origins};
 pub use answer::{Rejection, Response};
 pub use check::{Upgrade, check_request};
 pub use client::{ClientEvent, ClientHandshake};
 pub use client_request::ClientRequest;
 pub use error::{Lost, Refusal, RequestError, ResponseError, ResponseViolation};
 pub use key::{accept_key, client_key};
-pub use options::{Limits, Origins, ServerOptions};
+pub use options::{Limits, ServerOptions};
 pub use request::{Accepted, Request};
 pub use response::{Agreement, ResponseHead, check_response};
 pub use server::{ServerEvent, ServerHandshake};
