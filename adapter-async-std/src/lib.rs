@@ -158,6 +158,7 @@ mod server;
 
 mod socket;
 mod stream;
+mod tcp;
 mod trace;
 
 #[cfg(feature = "async-std")]
@@ -177,3 +178,4 @@ pub use self::net::{Listener, TcpStream};
 pub use self::server::{AcceptError, Served, Server, accept};
 pub use self::socket::{Error, HandshakeError, Receiver, Sender, WebSocket};
 pub use self::stream::MaybeTls;
+pub use self::tcp::TcpOptions;

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
+use async_io::Async;
 pub use async_net::TcpStream;
+use socket2::Socket;
 
 use crate::io::{AsyncRead, AsyncWrite};
 
@@ -29,12 +31,30 @@ pub trait Listener: Send {
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 }
 
-/// Connects to the first address of `host` that answers.
-pub(crate) async fn dial(host: &str, port: u16, nodelay: bool) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(nodelay)?;
-    Ok(stream)
+/// The addresses of a host.
+pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    async_net::resolve((host, port)).await
 }
+
+/// Connects a socket.
+pub(crate) async fn connect(socket: Socket, address: SocketAddr) -> io::Result<TcpStream> {
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(UNDER_WAY) => return Err(error),
+        _ => {}
+    }
+    let stream = Async::new(std::net::TcpStream::from(socket))?;
+    stream.writable().await?;
+    match stream.get_ref().take_error()? {
+        Some(error) => Err(error),
+        None => Ok(stream.into()),
+    }
+}
+
+#[cfg(unix)]
+const UNDER_WAY: i32 = libc::EINPROGRESS;
+/// `WSAEWOULDBLOCK`.
+#[cfg(not(unix))]
+const UNDER_WAY: i32 = 10_035;
 
 pub(crate) fn peer_addr(stream: &TcpStream) -> Option<SocketAddr> {
     stream.peer_addr().ok()

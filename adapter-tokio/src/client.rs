@@ -15,6 +15,7 @@ use crate::io::{AsyncRead, AsyncWrite, Clock, Transport, timeout};
 use crate::keys::{mask_keys, nonce};
 use crate::net::{self, TcpStream};
 use crate::socket::Head;
+use crate::tcp::{self, TcpOptions};
 use crate::trace::Trace;
 use crate::{HandshakeError, MaybeTls, WebSocket};
 
@@ -66,7 +67,8 @@ pub struct Connect {
     limits: Limits,
     config: Arc<Config>,
     timeout: Duration,
-    nodelay: bool,
+    tcp: TcpOptions,
+    addresses: Option<Vec<SocketAddr>>,
     #[cfg(feature = "rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -88,7 +90,8 @@ impl Connect {
             limits: Limits::default(),
             config: Arc::default(),
             timeout: Duration::from_secs(30),
-            nodelay: true,
+            tcp: TcpOptions::default(),
+            addresses: None,
             #[cfg(feature = "rustls")]
             tls: None,
         })
@@ -143,10 +146,26 @@ impl Connect {
         self
     }
 
-    /// Whether small messages are sent at once (`TCP_NODELAY`): yes. For other
-    /// options of TCP, pass a socket of your own to [`over_tls`](Self::over_tls).
-    pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.nodelay = nodelay;
+    /// Sets the options of TCP: `TCP_NODELAY` and nothing else. For what is not
+    /// among them, pass a socket of your own to [`over_tls`](Self::over_tls).
+    pub fn tcp(mut self, options: TcpOptions) -> Self {
+        self.tcp = options;
+        self
+    }
+
+    /// Connects to one of these addresses, and does not resolve the name in the
+    /// URL: for a resolver of your own, or a server that no resolver knows. The
+    /// name is still the one in `Host`, and in the certificate.
+    ///
+    /// ```
+    /// use sockeye_tokio::Connect;
+    ///
+    /// let connect = Connect::new("wss://example.com/")?;
+    /// let connect = connect.addresses(["192.0.2.1:443".parse().unwrap()]);
+    /// # Ok::<_, sockeye_tokio::ConnectError>(())
+    /// ```
+    pub fn addresses(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.addresses = Some(addresses.into_iter().collect());
         self
     }
 
@@ -160,6 +179,10 @@ impl Connect {
 
     /// Connects over TCP, and TLS where the URL says so.
     ///
+    /// Of several addresses, those of IPv6 and IPv4 are tried in turn. The next
+    /// attempt begins when one has failed, or when none has succeeded for 250 ms,
+    /// beside those that began before; the first to succeed counts (RFC 8305).
+    ///
     /// # Errors
     ///
     /// See [`ConnectError`].
@@ -167,14 +190,18 @@ impl Connect {
     /// # Cancel safety
     ///
     /// Dropping the future closes the transport.
-    pub async fn open(self) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
+    pub async fn open(mut self) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
         let limit = self.timeout;
         let work = async {
             if self.secure {
                 // Better known before anything is sent.
                 self.tls_config()?;
             }
-            let stream = net::dial(&self.host, self.port, self.nodelay).await?;
+            let addresses = match self.addresses.take() {
+                Some(addresses) => addresses,
+                None => net::resolve(&self.host, self.port).await?,
+            };
+            let stream = tcp::dial(addresses, &self.tcp).await?;
             let peer = net::peer_addr(&stream);
             self.secure_over(stream, peer).await
         };

@@ -166,6 +166,19 @@ pub(crate) async fn sleep(duration: Duration) {
     }
 }
 
+/// What `work` gives, or `None` once `end` is ready.
+pub(crate) async fn until<E, W: Future>(mut end: Pin<&mut E>, work: W) -> Option<W::Output>
+where
+    E: Future<Output = ()>,
+{
+    let mut work = pin!(work);
+    poll_fn(|cx| match end.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(cx).map(Some),
+    })
+    .await
+}
+
 /// What `work` gives, or `None` if that takes longer.
 pub(crate) async fn timeout<F: Future>(duration: Duration, work: F) -> Option<F::Output> {
     let mut work = pin!(work);

@@ -147,6 +147,7 @@ mod net;
 mod server;
 mod socket;
 mod stream;
+mod tcp;
 mod trace;
 
 #[cfg(feature = "axum")]
@@ -166,5 +167,6 @@ pub use self::net::{Listener, TcpStream};
 pub use self::server::{AcceptError, Served, Server, accept};
 pub use self::socket::{Error, HandshakeError, Receiver, Sender, WebSocket};
 pub use self::stream::MaybeTls;
+pub use self::tcp::TcpOptions;
 #[cfg(feature = "hyper")]
 pub use self::upgrade::{UpgradeError, UpgradedStream, upgrade};

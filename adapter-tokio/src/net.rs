@@ -4,6 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
+use socket2::Socket;
+use tokio::net::TcpSocket;
 pub use tokio::net::TcpStream;
 
 use crate::io::{AsyncRead, AsyncWrite};
@@ -53,11 +55,15 @@ impl Listener for tokio::net::UnixListener {
     }
 }
 
-/// Connects to the first address of `host` that answers.
-pub(crate) async fn dial(host: &str, port: u16, nodelay: bool) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(nodelay)?;
-    Ok(stream)
+/// The addresses of a host.
+pub(crate) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
+/// Connects a socket.
+pub(crate) async fn connect(socket: Socket, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::from_std_stream(socket.into());
+    socket.connect(address).await
 }
 
 pub(crate) fn peer_addr(stream: &TcpStream) -> Option<SocketAddr> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use sockeye::driver::{Group, Incoming, Member};
 use sockeye::websocket::Config;
 use sockeye::websocket::handshake::{Lost, Origins, Rejection, Request, Response, ServerOptions};
 
-use crate::io::{AsyncRead, AsyncWrite, Clock, Transport, sleep, timeout};
+use crate::io::{AsyncRead, AsyncWrite, Clock, Transport, sleep, timeout, until};
 use crate::net::Listener;
 use crate::socket::Head;
 use crate::trace::{self, Trace};
@@ -438,17 +438,4 @@ where
             Poll::Ready(())
         })
     })
-}
-
-/// What `work` gives, or `None` once `end` is ready.
-async fn until<E, W: Future>(mut end: Pin<&mut E>, work: W) -> Option<W::Output>
-where
-    E: Future<Output = ()>,
-{
-    let mut work = pin!(work);
-    poll_fn(|cx| match end.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(None),
-        Poll::Pending => work.as_mut().poll(cx).map(Some),
-    })
-    .await
 }

@@ -2,15 +2,20 @@
 
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use socket2::SockRef;
 use sockeye::websocket::handshake::Origins;
 use sockeye::websocket::{CloseCode, Config, Reason, SendError};
 use sockeye_tests::alloc::measure;
 
 use super::kit::{Count, echo, join, once, pair, pair_over, text};
 use super::pipe::pipe;
-use crate::runtime::adapter::{Error, MaybeTls, Server, WebSocket, connect};
+use crate::runtime::adapter::{
+    Connect, ConnectError, Error, MaybeTls, Server, TcpOptions, WebSocket, connect,
+};
 use crate::runtime::{Accepted, TcpStream, bind, block_on, is_nodelay, oneshot, spawn};
 
 #[test]
@@ -303,6 +308,89 @@ fn t20_no_socket_waits_for_more_to_send() {
         drop(client);
         stop();
         serving.await;
+    });
+}
+
+/// The server that is connected to, in the words of its own.
+async fn serve_once(
+    connect: impl FnOnce(SocketAddr) -> Connect,
+) -> (String, String, WebSocket<MaybeTls<TcpStream>>) {
+    let (listener, address) = bind().await;
+    let (stop, stopped) = oneshot();
+    let serving = spawn(async move {
+        let handler = |mut websocket: WebSocket<MaybeTls<Accepted>>| async move {
+            let known = websocket.get_ref();
+            let host = known.request().unwrap().host().to_owned();
+            let peer = known.peer_addr().unwrap().ip().to_string();
+            let _ = websocket.send(host).await;
+            let _ = websocket.send(peer).await;
+        };
+        let server = Server::new(Origins::Any);
+        server.serve(listener, stopped, handler).await
+    });
+    let mut client = connect(address).open().await.unwrap();
+    assert_eq!(client.get_ref().peer_addr(), Some(address));
+    let host = text(client.next().await);
+    let peer = text(client.next().await);
+    stop();
+    serving.await;
+    (host, peer, client)
+}
+
+#[test]
+fn options_of_tcp_are_set_before_it_connects() {
+    block_on(async {
+        let mut tcp = TcpOptions::default();
+        tcp.nodelay = false;
+        tcp.keepalive = Some(Duration::from_secs(77));
+        tcp.send_buffer = Some(40_000);
+        tcp.receive_buffer = Some(50_000);
+        // Linux has all of 127.0.0.0/8.
+        let ip = if cfg!(target_os = "linux") {
+            "127.0.0.5"
+        } else {
+            "127.0.0.1"
+        };
+        tcp.local_addr = Some(SocketAddr::new(ip.parse().unwrap(), 0));
+        let connect = |address| Connect::new(&format!("ws://{address}/")).unwrap().tcp(tcp);
+        let (_, peer, client) = serve_once(connect).await;
+        assert_eq!(peer, ip);
+        let socket = SockRef::from(client.get_ref().get_ref().get_ref());
+        assert!(!socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        // Some systems give more than they are asked for.
+        assert!((40_000..=100_000).contains(&socket.send_buffer_size().unwrap()));
+        assert!((50_000..=120_000).contains(&socket.recv_buffer_size().unwrap()));
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            socket.tcp_keepalive_time().unwrap(),
+            Duration::from_secs(77)
+        );
+    });
+}
+
+#[test]
+fn every_address_is_tried_and_no_name_resolved_where_they_are_given() {
+    block_on(async {
+        let (closed, refusing) = bind().await;
+        drop(closed);
+        let nowhere = || Connect::new("ws://nowhere.invalid:81/").unwrap();
+        let connect = |address| nowhere().addresses([refusing, address]);
+        let (host, ..) = serve_once(connect).await;
+        assert_eq!(host, "nowhere.invalid:81");
+        let refused = nowhere().addresses([refusing]).open().await;
+        let Err(ConnectError::Io(error)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+
+        // An address that cannot be connected from fails as well.
+        let mut tcp = TcpOptions::default();
+        tcp.local_addr = Some("192.0.2.1:0".parse().unwrap());
+        let failed = nowhere().addresses([refusing]).tcp(tcp).open().await;
+        let Err(ConnectError::Io(error)) = failed else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
     });
 }
 
