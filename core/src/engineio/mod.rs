@@ -8,7 +8,8 @@
 //! 3. [`Open`] is what a server says of a new session, and [`Sid`] its name;
 //! 4. [`Query`] is what the URL of a request asks for;
 //! 5. a [`ServerSession`] is the server's end of a session, whatever its
-//!    transport: packets and the passing of time to events and packets.
+//!    transport: packets and the passing of time to events and packets;
+//! 6. [`polling`] is what HTTP requests ask for, and what they are answered with.
 
 mod base64;
 mod error;
@@ -18,6 +19,7 @@ mod open;
 mod packet;
 mod payload;
 mod payload_v3;
+pub mod polling;
 mod query;
 mod queue;
 mod session;
