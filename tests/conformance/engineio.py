@@ -1,8 +1,10 @@
 """Engine.IO: other people's clients, and rules written down here, against the `echo`
 of both adapters; the client of both adapters against other people's servers."""
 
+import contextlib
 import http.client
 import os
+import sys
 
 import kit
 import peers
@@ -12,6 +14,8 @@ FOLDER = kit.HERE / "engineio"
 STRICT = ["--ping-interval", "300", "--ping-timeout", "200"]
 # Where it is not, a busy machine may be slow.
 PATIENT = ["--ping-interval", "1000", "--ping-timeout", "20000"]
+# Where a ping would be in the way.
+QUIET = ["--ping-interval", "25000", "--ping-timeout", "20000"]
 COMMON = ["--port", "0", "--max-payload", "1000000", "--cors", "*"]
 
 
@@ -30,6 +34,7 @@ def reference(tally):
 
 
 def clients(tally, name, server):
+    rules(tally, name, server)
     for version in ["4", "3"]:
         against(
             tally,
@@ -37,6 +42,21 @@ def clients(tally, name, server):
             [*server, *PATIENT],
             ["node", FOLDER / "client.js", "{url}", version],
         )
+
+
+def rules(tally, name, server):
+    settings = [QUIET, STRICT, [*QUIET, "--transports", "polling"]]
+    with contextlib.ExitStack() as servers:
+        ports = []
+        for number, options in enumerate(settings):
+            command = [*server, *options, *COMMON]
+            log = f"engineio-rules-{name}-{number}"
+            running = kit.Running(log, command, env=environment())
+            ports.append(kit.port(servers.enter_context(running)))
+        command = [sys.executable, "-B", FOLDER / "rules.py", *ports]
+        if name == "reference":
+            command.append("--peer")
+        peers.relay(tally, f"engineio rules, {name}", command, environment())
 
 
 def against(tally, title, server, client):
