@@ -62,12 +62,9 @@ pub(crate) fn peer_addr(stream: &TcpStream) -> Option<SocketAddr> {
 
 #[cfg(feature = "smol")]
 mod smol_listeners {
-    use std::io;
-    use std::net::SocketAddr;
-
     use async_net::{TcpListener, TcpStream};
 
-    use super::Listener;
+    use super::{Listener, SocketAddr, io};
 
     impl Listener for TcpListener {
         type Stream = TcpStream;
@@ -102,13 +99,10 @@ mod smol_listeners {
 
 #[cfg(feature = "async-std")]
 mod async_std_listeners {
-    use std::io;
-    use std::net::SocketAddr;
-
     use async_std::net::{TcpListener, TcpStream};
     use async_std::task;
 
-    use super::Listener;
+    use super::{Listener, SocketAddr, io};
     use crate::HalfClose;
 
     impl Listener for TcpListener {

@@ -26,7 +26,27 @@ use crate::io::Transport;
 /// A WebSocket whose handshake took place elsewhere is made by
 /// [`driver::WebSocket::from_parts`] out of a [`Transport::new`], a
 /// [`Connection`](crate::websocket::Connection) and the bytes already read. Tell
-/// the [`Transport`] what is known of that handshake, for this table to hold.
+/// the [`Transport`] what is known of that handshake, for this table to hold:
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use sockeye_tokio::driver::{Io, Parts};
+/// use sockeye_tokio::handshake::Accepted;
+/// use sockeye_tokio::websocket::{Config, Connection, Role};
+/// use sockeye_tokio::{Transport, WebSocket};
+///
+/// fn open<S>(stream: S, unread: Vec<u8>, accepted: Accepted, peer: SocketAddr) -> WebSocket<S>
+/// where
+///     Transport<S>: Io,
+/// {
+///     let mut transport = Transport::new(stream);
+///     transport.set_accepted(accepted);
+///     transport.set_peer_addr(peer);
+///     let connection = Connection::new(Role::Server, Config::default(), transport.now());
+///     WebSocket::from_parts(Parts::new(transport, connection, unread))
+/// }
+/// ```
 pub type WebSocket<S> = driver::WebSocket<Transport<S>>;
 
 /// The sending half of a WebSocket; it can be cloned.

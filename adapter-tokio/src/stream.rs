@@ -4,8 +4,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::ReadBuf;
-
 use crate::io::{AsyncRead, AsyncWrite};
 
 /// A stream that is TLS or is not, as the URL says.
@@ -50,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MaybeTls<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         either!(self, poll_read, cx, buf)
     }

@@ -18,9 +18,11 @@ const SAME: [&str; 6] = [
 
 /// These name the runtime, in so many lines of the one or the other.
 const ALIKE: [(&str, usize); 4] = [
+    // With what spares tokio's timer to be told of its waker again, 11 lines: 2 % of
+    // the instructions for a message that comes alone.
     ("io.rs", 36),
-    ("net.rs", 95),
-    ("stream.rs", 12),
+    ("net.rs", 90),
+    ("stream.rs", 10),
     ("tls.rs", 1),
 ];
 
