@@ -3,7 +3,8 @@
 //! What the tests of every package have in common: the notation of bytes
 //! ([`hex`]), the tables of vectors ([`vectors`]), the chunkings of an input
 //! ([`cuts`]), a connection under a virtual clock ([`trace`]) or under a script
-//! that is compared with others ([`script`]), a reader of frames that shares no
+//! that is compared with others ([`script`]), a session of Engine.IO and its client's
+//! requests ([`session`]), a reader of frames that shares no
 //! code with the library ([`wire`]), a transport that follows a script
 //! ([`transport`]), the opening handshake ([`handshake`]), packets and payloads of
 //! Engine.IO ([`engineio`]), what the fuzzers run
@@ -35,6 +36,7 @@ pub mod fuzz;
 pub mod handshake;
 pub mod hex;
 pub mod script;
+pub mod session;
 pub mod trace;
 pub mod transport;
 pub mod vectors;

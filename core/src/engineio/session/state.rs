@@ -57,6 +57,18 @@ enum Deadline {
     At(Instant),
 }
 
+impl Deadline {
+    /// Lets it run from `now`, unless it already does: when it passes.
+    fn start(&mut self, now: Instant, span: Duration) -> Instant {
+        let at = match *self {
+            Self::Unset => now.after(span),
+            Self::At(at) => at,
+        };
+        *self = Self::At(at);
+        at
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Get {
     None,
@@ -309,9 +321,12 @@ impl State {
         match &mut self.life {
             Life::Closed(_) => return None,
             Life::Doomed(reason) => return Some(*reason),
-            Life::Closing(Deadline::At(by)) if *by <= now => return Some(Reason::Forced),
-            Life::Closing(by @ Deadline::Unset) => *by = Deadline::At(now.after(close_timeout)),
-            Life::Closing(_) | Life::Open => {}
+            Life::Closing(by) => {
+                if by.start(now, close_timeout) <= now {
+                    return Some(Reason::Forced);
+                }
+            }
+            Life::Open => {}
         }
         if self.probe_deadline().is_some_and(|by| by <= now) {
             self.refuse();
