@@ -16,6 +16,14 @@ STRICT = ["--ping-interval", "300", "--ping-timeout", "200"]
 PATIENT = ["--ping-interval", "1000", "--ping-timeout", "20000"]
 # Where a ping would be in the way.
 QUIET = ["--ping-interval", "25000", "--ping-timeout", "20000"]
+PYTHON = [
+    "python-engineio==4.15.1",
+    "aiohttp==3.14.5",
+    "requests==2.34.2",
+    "uvicorn==0.54.0",
+    "websocket-client==1.9.2",
+    "websockets==17.4",
+]
 COMMON = ["--port", "0", "--max-payload", "1000000", "--cors", "*"]
 
 
@@ -35,13 +43,18 @@ def reference(tally):
 
 def clients(tally, name, server):
     rules(tally, name, server)
+    python = kit.python_with("engineio", *PYTHON) / "python"
+    chromium = kit.debian("chromium", "chromium")
+    kit.debian("curl", "curl")
+    programs = {}
     for version in ["4", "3"]:
-        against(
-            tally,
-            f"engine.io-client, EIO {version}, {name}",
-            [*server, *PATIENT],
-            ["node", FOLDER / "client.js", "{url}", version],
-        )
+        client = ["node", FOLDER / "client.js", "{url}", version]
+        programs[f"engine.io-client, EIO {version}"] = client
+        programs[f"curl, EIO {version}"] = [FOLDER / "curl.sh", "{url}", version]
+    programs["python-engineio"] = [python, "-u", FOLDER / "client.py", "{url}"]
+    programs["a page"] = ["node", FOLDER / "browser.js", "{url}", chromium]
+    for title, client in programs.items():
+        against(tally, f"{title}, {name}", [*server, *PATIENT], client)
 
 
 def rules(tally, name, server):

@@ -295,7 +295,9 @@ class WebSocket:
                         return payload
                     case 8:
                         self.connection.close()
-                        return Closed(struct.unpack(">H", payload[:2])[0] if payload else 1005)
+                        return Closed(
+                            struct.unpack(">H", payload[:2])[0] if payload else 1005
+                        )
         except (asyncio.IncompleteReadError, ConnectionError):
             return Closed(1006)
 

@@ -153,7 +153,9 @@ async def websocket_by_get(server, version):
 @rule("S03", ours=True)
 async def polling_by_upgrade(server, version):
     """an upgrade to polling is refused before any 101"""
-    await is_refused(3, WebSocket.open(server, query=f"EIO={version}&transport=polling"))
+    await is_refused(
+        3, WebSocket.open(server, query=f"EIO={version}&transport=polling")
+    )
 
 
 @rule("S04")
@@ -189,7 +191,9 @@ async def other_methods(server, version):
     for method in ["PUT", "DELETE", "PATCH", "HEAD"]:
         answer = await request(server, method, session.query)
         assert answer.status == 405, f"{method}: {answer}"
-        assert {"GET", "POST"} <= set(answer.fields["allow"].replace(" ", "").split(","))
+        assert {"GET", "POST"} <= set(
+            answer.fields["allow"].replace(" ", "").split(",")
+        )
     await session.echoes()
 
 
@@ -381,7 +385,9 @@ async def preflight(server, version):
     assert answer.status in (200, 204), answer
     assert answer.fields["access-control-allow-origin"] == "*"
     assert {"GET", "POST"} <= split(answer.fields["access-control-allow-methods"])
-    assert {"content-type", "x-foo"} <= split(answer.fields["access-control-allow-headers"])
+    assert {"content-type", "x-foo"} <= split(
+        answer.fields["access-control-allow-headers"]
+    )
     await session.echoes()
 
 

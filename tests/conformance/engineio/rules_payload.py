@@ -226,7 +226,11 @@ async def octets(server, _):
 @rule("P15", versions=[4])
 async def content_types(server, _):
     """other content types, and none, are text"""
-    for field in ["X-None: none", "Content-Type: text/html", "Content-Type: TEXT/PLAIN"]:
+    for field in [
+        "X-None: none",
+        "Content-Type: text/html",
+        "Content-Type: TEXT/PLAIN",
+    ]:
         await is_good(server, 4, b"4a", ["4a"], field)
 
 
