@@ -46,3 +46,8 @@ fn requests() {
 fn responses() {
     replay("handshake_response", fuzz::handshake_response);
 }
+
+#[test]
+fn payloads() {
+    replay("engineio_payload", fuzz::engineio_payload);
+}

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use sockeye_tests::engineio::PayloadVector;
 use sockeye_tests::fuzz;
 use sockeye_tests::handshake::{ClientVector, ServerVector};
 use sockeye_tests::trace::Side;
@@ -24,6 +25,12 @@ fn main() -> std::io::Result<()> {
         }
     }
     write("connection", connections)?;
+    let payloads = vectors::load::<PayloadVector>("engineio_payload");
+    let payloads = payloads.into_iter().map(|vector| {
+        let seed = fuzz::payload_seed(vector.version(), vector.kind(), &vector.body);
+        (vector.id, seed)
+    });
+    write("engineio_payload", payloads)?;
     let requests = vectors::load::<ServerVector>("handshake_server");
     let requests = requests
         .iter()
@@ -53,7 +60,8 @@ fn write(target: &str, inputs: impl IntoIterator<Item = (String, Vec<u8>)>) -> s
         let number = numbers.entry(id.clone()).or_insert(0);
         *number += 1;
         if input.len() <= LONGEST {
-            fs::write(corpus.join(format!("{id}-{number}").to_lowercase()), input)?;
+            let name = format!("{id}-{number}").to_lowercase().replace(' ', "-");
+            fs::write(corpus.join(name), input)?;
         }
     }
     Ok(())

@@ -6,9 +6,11 @@
 //! calls them has to count allocations; see [`alloc`](crate::alloc).
 
 mod connection;
+mod engineio;
 mod handshake;
 
 pub use self::connection::{connection, seed};
+pub use self::engineio::{engineio_payload, payload_seed};
 pub use self::handshake::{handshake_request, handshake_response};
 
 /// Bytes that decide about something, taken from the front of an input.
