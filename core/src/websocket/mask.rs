@@ -51,18 +51,17 @@ impl Mask {
     /// Returns what is left: less than [`WIDE`] bytes.
     #[inline(never)]
     fn apply_wide<'b>(&mut self, bytes: &'b mut [u8]) -> &'b mut [u8] {
-        let bytes = match bytes.len() {
-            0..LARGE => bytes,
-            len => {
-                // A vector that lies across two lines of the cache costs two accesses.
-                let crooked = bytes.as_ptr().align_offset(LINE).min(len);
-                let (head, bytes) = bytes.split_at_mut(crooked);
-                self.apply_narrow(head);
-                bytes
-            }
-        };
-        let (lanes, rest) = bytes.split_at_mut(bytes.len() - bytes.len() % WIDE);
-        xor_lanes(self.doubled(), lanes);
+        if bytes.len() < LARGE {
+            let (lanes, rest) = bytes.split_at_mut(bytes.len() - bytes.len() % WIDE);
+            xor_lanes(self.doubled(), lanes);
+            return rest;
+        }
+        // A vector that lies across two lines of the cache costs two accesses.
+        let crooked = bytes.as_ptr().align_offset(LINE).min(bytes.len());
+        let (head, bytes) = bytes.split_at_mut(crooked);
+        self.apply_narrow(head);
+        let (lines, rest) = bytes.split_at_mut(bytes.len() - bytes.len() % LINE);
+        xor_lines(self.doubled(), lines);
         rest
     }
 
@@ -111,17 +110,40 @@ impl Mask {
     }
 }
 
+/// Applies the key wherever the bytes lie.
 #[cfg_attr(feature = "simd", multiversion::multiversion(targets("x86_64+avx2")))]
 #[inline]
 fn xor_lanes(key: u64, lanes: &mut [u8]) {
-    // The fewer turns the better; what is left is still a multiple of `WIDE`.
-    let mut turns = lanes.chunks_exact_mut(8 * WIDE);
-    for lane in &mut turns {
-        xor(key, lane);
+    xor_in_turns(key, lanes);
+}
+
+/// Applies the key to whole lines of the cache. Only there do vectors as long as a
+/// line not cost more than they save. Rust has them since 1.89; `vbmi2` is what
+/// processors lack that slow down for them.
+#[cfg_attr(
+    feature = "simd",
+    rustversion::attr(
+        since(1.89),
+        multiversion::multiversion(targets("x86_64+avx512f+avx512vbmi2", "x86_64+avx2"))
+    )
+)]
+#[cfg_attr(
+    feature = "simd",
+    rustversion::attr(before(1.89), multiversion::multiversion(targets("x86_64+avx2")))
+)]
+#[inline]
+fn xor_lines(key: u64, lines: &mut [u8]) {
+    xor_in_turns(key, lines);
+}
+
+#[inline(always)]
+fn xor_in_turns(key: u64, bytes: &mut [u8]) {
+    // The fewer turns the better.
+    let mut turns = bytes.chunks_exact_mut(1024);
+    for turn in &mut turns {
+        xor(key, turn);
     }
-    for lane in turns.into_remainder().chunks_exact_mut(WIDE) {
-        xor(key, lane);
-    }
+    xor(key, turns.into_remainder());
 }
 
 /// Applies the key to the first `N` bytes, if there are so many, and returns the rest.
