@@ -150,7 +150,11 @@
 //! | `tracing` | a span for each connection; never what it carries |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "engineio")]
+mod bridge;
 mod client;
+#[cfg(feature = "engineio")]
+pub mod engineio;
 mod io;
 mod keys;
 mod net;

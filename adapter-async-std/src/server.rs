@@ -343,30 +343,16 @@ impl<H> Serving<'_, H> {
         H: Fn(WebSocket<MaybeTls<L::Stream>>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let mut end = pin!(end);
-        let mut pause = PAUSE;
-        loop {
-            match until(end.as_mut(), listener.accept()).await {
-                None => return,
-                Some(Ok((stream, peer))) => {
-                    pause = PAUSE;
-                    let place = Place {
-                        peer,
-                        trace: Trace::server(peer),
-                        member: Some(self.open.join()),
-                    };
-                    let (member, server) = (self.tasks.join(), self.server.clone());
-                    L::spawn(task(member, server, stream, place, self.handler.clone()));
-                }
-                Some(Err(error)) => {
-                    trace::accept_failed(&error);
-                    if until(end.as_mut(), sleep(pause)).await.is_none() {
-                        return;
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
-        }
+        accept_until(listener, end, |stream, peer| {
+            let place = Place {
+                peer,
+                trace: Trace::server(peer),
+                member: Some(self.open.join()),
+            };
+            let (member, server) = (self.tasks.join(), self.server.clone());
+            L::spawn(task(member, server, stream, place, self.handler.clone()));
+        })
+        .await;
     }
 }
 
@@ -374,6 +360,32 @@ impl<H> Drop for Serving<'_, H> {
     /// Drops what is left of the connections.
     fn drop(&mut self) {
         self.tasks.dismiss();
+    }
+}
+
+/// Hands every connection to `serve`, until `end` is ready.
+pub(crate) async fn accept_until<L: Listener>(
+    listener: &mut L,
+    end: impl Future<Output = ()>,
+    mut serve: impl FnMut(L::Stream, Option<SocketAddr>),
+) {
+    let mut end = pin!(end);
+    let mut pause = PAUSE;
+    loop {
+        match until(end.as_mut(), listener.accept()).await {
+            None => return,
+            Some(Ok((stream, peer))) => {
+                pause = PAUSE;
+                serve(stream, peer);
+            }
+            Some(Err(error)) => {
+                trace::accept_failed(&error);
+                if until(end.as_mut(), sleep(pause)).await.is_none() {
+                    return;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
     }
 }
 

@@ -152,6 +152,8 @@ mod trace;
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "engineio")]
+pub mod engineio;
 #[cfg(feature = "rustls")]
 pub mod tls;
 #[cfg(feature = "hyper")]

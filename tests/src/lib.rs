@@ -6,8 +6,9 @@
 //! that is compared with others ([`script`]), a session of Engine.IO and its client's
 //! requests ([`session`]), a reader of frames that shares no
 //! code with the library ([`wire`]), a transport that follows a script
-//! ([`transport`]), the opening handshake ([`handshake`]), packets and payloads of
-//! Engine.IO ([`engineio`]), what the fuzzers run
+//! ([`transport`]), a runtime whose clock moves by hand ([`runtime`]), the opening
+//! handshake ([`handshake`]), packets and payloads of Engine.IO ([`engineio`]), what
+//! the fuzzers run
 //! ([`fuzz`]), and allocation counts ([`alloc`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
@@ -35,6 +36,7 @@ pub mod engineio;
 pub mod fuzz;
 pub mod handshake;
 pub mod hex;
+pub mod runtime;
 pub mod script;
 pub mod session;
 pub mod trace;

@@ -89,14 +89,20 @@
 //! assert!(output.ends_with(b"\r\n\r\n\x81\x02hi\x88\x02\x03\xe8"));
 //! ```
 
+#[cfg(feature = "std")]
+pub mod engineio;
 mod error;
 #[cfg(feature = "futures")]
 mod futures;
 #[cfg(feature = "std")]
 mod group;
 mod handshake;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod io;
 mod pump;
+#[cfg(feature = "std")]
+mod runtime;
 mod scratch;
 #[cfg(feature = "std")]
 mod split;
@@ -107,6 +113,8 @@ pub use self::error::{Error, HandshakeError};
 pub use self::group::{Group, Member};
 pub use self::handshake::{Incoming, accept, connect};
 pub use self::io::Io;
+#[cfg(feature = "std")]
+pub use self::runtime::Runtime;
 #[cfg(feature = "std")]
 pub use self::split::{Receiver, Sender};
 pub use self::websocket::{Parts, WebSocket};

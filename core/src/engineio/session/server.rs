@@ -336,6 +336,14 @@ impl ServerSession {
         self.state.close();
     }
 
+    /// Ends the session at once. What is queued stays unsent, and channels that
+    /// wait are told.
+    pub fn abort(&mut self, now: Instant) -> Option<Event<'static>> {
+        let event = self.advance(now);
+        let ended = event.is_some() || self.reason().is_some();
+        event.or_else(|| (!ended).then(|| self.end(Reason::Forced)))
+    }
+
     /// Time has come to `now`.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static>> {
         self.advance(now)
