@@ -34,8 +34,8 @@ pub use self::payload::{Packets, Payload};
 pub use self::query::{Param, Query};
 pub use self::queue::Prepared;
 pub use self::session::{
-    Channel, Config, Detach, Event, Fault, QueueLimits, Reason, Refusal, Refused, SendError,
-    Separator, ServerSession, Stats, WhenFull,
+    Channel, ClientConfig, ClientSession, Config, Detach, Event, Fault, QueueLimits, Reason,
+    Refusal, Refused, SendError, Separator, ServerSession, Stats, WhenFull,
 };
 pub use self::sid::{Sid, TagError};
 pub use self::transport::{Transport, Transports};

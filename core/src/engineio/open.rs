@@ -29,7 +29,7 @@ use super::{Transport, Transports};
 /// assert_eq!(open.max_payload, None);
 /// # Ok::<_, sockeye::engineio::OpenError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Open<'a> {
     /// The name of the session, which the client sends with every request. A
     /// secret, and so not shown by `Debug`.

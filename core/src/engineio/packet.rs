@@ -170,6 +170,14 @@ impl<'a> Packet<'a> {
         Kind::Binary
     }
 
+    /// How many bytes [`encode_message`](Self::encode_message) appends.
+    pub fn message_len(&self, version: Version) -> usize {
+        match self.data() {
+            Data::Text(_, data) => 1 + data.len(),
+            Data::Binary(bytes) => usize::from(version == Version::V3) + bytes.len(),
+        }
+    }
+
     /// Whether this is text, or a binary message.
     pub fn kind(&self) -> Kind {
         match self {
@@ -303,6 +311,7 @@ mod tests {
                 let mut out = vec![];
                 let kind = packet.encode_message(version, &mut out);
                 assert_eq!(kind, packet.kind());
+                assert_eq!(out.len(), packet.message_len(version));
                 let messages = match kind {
                     Kind::Text => [Message::from(&text), text.clone().into()],
                     Kind::Binary => [Message::from(&out[..]), out.clone().into()],

@@ -55,6 +55,45 @@ impl Default for Config {
     }
 }
 
+/// The limits and deadlines of a client's sessions. None of them is "unlimited".
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// To what a session that began by polling may go over: WebSocket.
+    pub upgrades: Transports,
+    /// How long the server has to open the session: 20 s.
+    pub open_timeout: Duration,
+    /// How long an upgrade may take, from the beginning of the WebSocket's
+    /// handshake to the last answer by polling: 10 s.
+    pub upgrade_timeout: Duration,
+    /// How long what is left may take after `close`: 5 s.
+    pub close_timeout: Duration,
+    /// The most bytes of a POST with more than one packet: 1 000 000, or fewer if
+    /// the server says so.
+    pub max_payload: usize,
+    /// The most packets of a POST: 16 384. Some servers take 16 and no more.
+    pub max_packets: usize,
+    /// How much may wait to be sent.
+    pub queue: QueueLimits,
+    /// What becomes of a text that polling cannot carry.
+    pub separator: Separator,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            upgrades: Transports::NONE.with(Transport::WebSocket),
+            open_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            max_payload: 1_000_000,
+            max_packets: 16_384,
+            queue: QueueLimits::default(),
+            separator: Separator::Refuse,
+        }
+    }
+}
+
 /// How much may wait to be sent.
 ///
 /// A message is accepted while less waits than the limits say, so one message

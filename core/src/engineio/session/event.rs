@@ -2,12 +2,14 @@
 
 use super::Channel;
 use crate::Message;
-use crate::engineio::{PacketError, PayloadError};
+use crate::engineio::{OpenError, PacketError, PayloadError};
 
 /// What a packet, a channel or the passing of time brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'i> {
+    /// The session of a client is open, and messages can be sent.
+    Opened,
     /// A message of the peer.
     Message(Message<'i>),
     /// The session goes on by WebSocket.
@@ -21,6 +23,7 @@ impl Event<'_> {
     /// The same event with storage of its own; copies only what is borrowed.
     pub fn into_owned(self) -> Event<'static> {
         match self {
+            Self::Opened => Event::Opened,
             Self::Message(message) => Event::Message(message.into_owned()),
             Self::Upgraded => Event::Upgraded,
             Self::Closed(reason) => Event::Closed(reason),
@@ -38,6 +41,9 @@ pub enum Reason {
     /// The peer closed it, or its WebSocket.
     #[error("closed by the peer")]
     Peer,
+    /// The server did not open the session in time.
+    #[error("no answer from the server")]
+    OpenTimeout,
     /// The peer was silent for too long.
     #[error("ping timeout")]
     PingTimeout,
@@ -64,8 +70,10 @@ impl Reason {
             Self::Forced => "forced close",
             Self::Peer => "transport close",
             Self::PingTimeout => "ping timeout",
-            Self::Fault(Fault::Packet(_) | Fault::Payload(_)) => "parse error",
-            Self::Full | Self::Lost(_) | Self::Overlap(_) | Self::Fault(_) => "transport error",
+            Self::Fault(Fault::Packet(_) | Fault::Payload(_) | Fault::Open(_)) => "parse error",
+            Self::OpenTimeout | Self::Full | Self::Lost(_) | Self::Overlap(_) | Self::Fault(_) => {
+                "transport error"
+            }
         }
     }
 
@@ -98,6 +106,9 @@ pub enum Fault {
     /// A body that is no payload.
     #[error("parse error: {0}")]
     Payload(#[from] PayloadError),
+    /// What opens the session is malformed.
+    #[error("parse error: {0}")]
+    Open(#[from] OpenError),
     /// A body or a message of more bytes than the limit.
     #[error("{size} bytes where {limit} are the limit")]
     TooLarge {
@@ -142,6 +153,9 @@ pub enum Refusal {
     /// There is a WebSocket already, or this session may not have one.
     #[error("no upgrade now")]
     Upgrade,
+    /// The session of a client does not want it now.
+    #[error("not wanted now")]
+    Unwanted,
 }
 
 impl Refusal {
@@ -150,7 +164,7 @@ impl Refusal {
     pub const fn code(self) -> Option<u8> {
         match self {
             Self::Closed => Some(1),
-            Self::Transport | Self::Upgrade => Some(3),
+            Self::Transport | Self::Upgrade | Self::Unwanted => Some(3),
             Self::Overlap => None,
         }
     }
@@ -160,6 +174,9 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
+    /// The session is not open yet.
+    #[error("the session is not open yet")]
+    Opening,
     /// The session is closing, or has ended.
     #[error("the session is closing")]
     Closing,

@@ -23,9 +23,10 @@
 
 use core::time::Duration;
 
-use super::{Channel, Detach, Reason, Refusal};
 use crate::Instant;
 use crate::engineio::Transport;
+use crate::engineio::session::deadline::Deadline;
+use crate::engineio::session::{Channel, Detach, Reason, Refusal};
 
 /// A session and its channels, each of which begins and ends on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,26 +48,6 @@ enum Life {
     Doomed(Reason),
     /// The last event was given.
     Closed(Reason),
-}
-
-/// A deadline that a command asks for. Commands do not know the time, so it
-/// begins to run at the next call that does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Deadline {
-    Unset,
-    At(Instant),
-}
-
-impl Deadline {
-    /// Lets it run from `now`, unless it already does: when it passes.
-    fn start(&mut self, now: Instant, span: Duration) -> Instant {
-        let at = match *self {
-            Self::Unset => now.after(span),
-            Self::At(at) => at,
-        };
-        *self = Self::At(at);
-        at
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -339,8 +320,8 @@ impl State {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.life {
             Life::Closed(_) => None,
-            Life::Doomed(_) | Life::Closing(Deadline::Unset) => Some(Instant::ZERO),
-            Life::Closing(Deadline::At(by)) => Instant::earlier(Some(by), self.probe_deadline()),
+            Life::Doomed(_) => Some(Instant::ZERO),
+            Life::Closing(by) => Instant::earlier(Some(by.next()), self.probe_deadline()),
             Life::Open => self.probe_deadline(),
         }
     }
