@@ -176,41 +176,79 @@ impl Head {
     }
 }
 
-/// A request that another library has parsed.
+/// Heads that another library has parsed, and found well-formed: written as a
+/// [`Reader`] would have read them.
 #[cfg(feature = "http")]
 impl Head {
-    /// Written as a [`Reader`] would have read it; what is given is well-formed.
     pub(crate) fn request<'f>(
         method: &str,
         target: &str,
         version: HttpVersion,
         fields: impl Iterator<Item = (&'f str, &'f [u8])>,
     ) -> Self {
-        let version = match version {
-            HttpVersion::Http10 => *b"10",
-            HttpVersion::Http11 => *b"11",
-            HttpVersion::Other => *b"00",
-        };
-        let [major, minor] = version;
+        let version = digits(version);
         let mut bytes = Vec::new();
-        for part in [method.as_bytes(), b" ", target.as_bytes(), b" HTTP/"] {
+        for part in [method.as_bytes(), b" ", target.as_bytes(), b" "] {
             bytes.extend_from_slice(part);
         }
-        bytes.extend_from_slice(&[major, b'.', minor, b'\r', b'\n']);
+        push_version(&mut bytes, version);
         let marks = Marks {
-            start: 0,
             method_end: method.len(),
             target_end: method.len() + 1 + target.len(),
-            fields: bytes.len(),
             version,
-            status: 0,
+            ..Marks::NONE
         };
+        Self::parsed(bytes, marks, fields)
+    }
+
+    pub(crate) fn response<'f>(
+        version: HttpVersion,
+        status: u16,
+        fields: impl Iterator<Item = (&'f str, &'f [u8])>,
+    ) -> Self {
+        let version = digits(version);
+        let mut bytes = Vec::new();
+        push_version(&mut bytes, version);
+        bytes.push(b' ');
+        super::write::decimal(&mut bytes, status.into());
+        bytes.push(b' ');
+        let marks = Marks {
+            version,
+            status,
+            ..Marks::NONE
+        };
+        Self::parsed(bytes, marks, fields)
+    }
+
+    /// Of the start line without its line end.
+    fn parsed<'f>(
+        mut bytes: Vec<u8>,
+        mut marks: Marks,
+        fields: impl Iterator<Item = (&'f str, &'f [u8])>,
+    ) -> Self {
+        bytes.extend_from_slice(b"\r\n");
+        marks.fields = bytes.len();
         for (name, value) in fields {
             super::write::field(&mut bytes, name, value);
         }
         bytes.extend_from_slice(b"\r\n");
         Self { bytes, marks }
     }
+}
+
+#[cfg(feature = "http")]
+const fn digits(version: HttpVersion) -> [u8; 2] {
+    match version {
+        HttpVersion::Http10 => *b"10",
+        HttpVersion::Http11 => *b"11",
+        HttpVersion::Other => *b"00",
+    }
+}
+
+#[cfg(feature = "http")]
+fn push_version(bytes: &mut Vec<u8>, [major, minor]: [u8; 2]) {
+    bytes.extend_from_slice(b"HTTP/");
+    bytes.extend_from_slice(&[major, b'.', minor]);
 }
 
 impl core::fmt::Debug for Head {

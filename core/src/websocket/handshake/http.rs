@@ -2,15 +2,16 @@
 //! it.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use ::http::header::{HeaderName, HeaderValue};
-use ::http::{HeaderMap, Method, StatusCode, Uri, Version, request, response};
+use ::http::{HeaderMap, Method, StatusCode, Uri, Version, request};
 
 use super::check::check_target;
 use super::request::Target;
 use super::{
     Agreement, ClientRequest, HttpVersion, Refusal, Rejection, Request, RequestError, Response,
-    ResponseError, ResponseViolation, ServerOptions, Upgrade, check_response,
+    ResponseError, ResponseHead, ResponseViolation, ServerOptions, Upgrade, check_response,
 };
 use crate::http::head::Head;
 
@@ -125,18 +126,29 @@ impl Request {
 
 /// As [`check_response`], for a response that hyper or another library has
 /// parsed to a request that [`ClientRequest::to_http`] made.
+/// [`ResponseHead::from_http`] is for keeping it.
 ///
 /// # Errors
 ///
 /// The first rule that the response breaks; [`ResponseViolation::Status`] if it
 /// is none that switches protocols.
-pub fn check_http_response<'h>(
+pub fn check_http_response<'h, B>(
     request: &ClientRequest,
     key: &[u8; 24],
-    response: &'h response::Parts,
+    response: &'h ::http::Response<B>,
 ) -> Result<Agreement<'h>, ResponseViolation> {
-    let (version, status) = (response.version.into(), response.status.as_u16());
-    check_response(request, key, version, status, fields(&response.headers))
+    let (version, status) = (response.version().into(), response.status().as_u16());
+    check_response(request, key, version, status, fields(response.headers()))
+}
+
+impl ResponseHead {
+    /// Keeps the head of a response that hyper or another library has parsed,
+    /// without its body. The names of its fields are in lower case.
+    pub fn from_http<B>(response: &::http::Response<B>) -> Self {
+        let (version, status) = (response.version().into(), response.status().as_u16());
+        let head = Head::response(version, status, fields(response.headers()));
+        Self::new(head, (Vec::new(), false))
+    }
 }
 
 fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
@@ -254,7 +266,6 @@ mod tests {
     };
     use alloc::format;
     use alloc::vec;
-    use alloc::vec::Vec;
 
     fn request(version: Version) -> request::Parts {
         let request = ::http::Request::builder()
@@ -461,14 +472,27 @@ mod tests {
     }
 
     /// A 101 to the key of the request, with this subprotocol.
-    fn response(key: &[u8; 24], protocol: &str) -> response::Parts {
+    fn response(key: &[u8; 24], protocol: &str) -> ::http::Response<()> {
         let response = ::http::Response::builder()
             .status(101)
             .header("upgrade", "websocket")
             .header("connection", "Upgrade")
             .header("sec-websocket-accept", &accept_key(key)[..])
             .header("sec-websocket-protocol", protocol);
-        response.body(()).unwrap().into_parts().0
+        response.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_parsed_response_is_kept() {
+        let kept = ResponseHead::from_http(&response(&client_key([7; 16]), "b"));
+        assert_eq!((kept.status(), kept.protocol()), (101, Some("b")));
+        assert_eq!(kept.header("Upgrade"), Some(&b"websocket"[..]));
+        assert!(kept.body().is_empty() && !kept.is_cut());
+        let redirect = ::http::Response::builder()
+            .status(307)
+            .header("location", "/b");
+        let kept = ResponseHead::from_http(&redirect.body("ignored").unwrap());
+        assert_eq!((kept.status(), kept.location()), (307, Some("/b")));
     }
 
     #[test]
@@ -504,8 +528,8 @@ mod tests {
             (Version::HTTP_2, 101, HeadError::UnsupportedVersion.into()),
         ] {
             let mut answer = response(&key, "a");
-            answer.version = version;
-            answer.status = StatusCode::from_u16(status).unwrap();
+            *answer.version_mut() = version;
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
             let found = check_http_response(&request, &key, &answer);
             assert_eq!(found, Err(violation), "{version:?} {status}");
         }
