@@ -218,7 +218,8 @@ impl<H: Handler> Session<H> {
         let told = catch_unwind(AssertUnwindSafe(|| match event {
             Event::Message(message) => handler.message(self, message),
             Event::Upgraded => handler.upgraded(self),
-            Event::Closed(_) => {}
+            // Only the sessions of clients have to be opened.
+            Event::Closed(_) | Event::Opened => {}
         }));
         self.told(told.is_ok());
     }
