@@ -1,9 +1,10 @@
-//! A server's session under a virtual clock, and the requests of its client.
+//! Sessions of Engine.IO under a virtual clock, and what the other end does.
 //!
 //! [`Bench`] is the loop that the documentation of `ServerSession` asks for: a GET
-//! is answered and a WebSocket is written as soon as there is something to say. It
-//! checks on the way what holds for every run: no event after the last one, no
-//! deadline that has passed already, and an end of every channel.
+//! is answered and a WebSocket is written as soon as there is something to say.
+//! [`Client`] is that of `ClientSession`: what is wanted begins at once. They check
+//! on the way what holds for every run: no event after the last one, and no
+//! deadline that has passed already.
 //!
 //! ```
 //! use sockeye::engineio::{Config, Version};
@@ -21,8 +22,8 @@
 use core::time::Duration;
 
 use sockeye::engineio::{
-    Channel, Config, Detach, Event, Fault, Packet, Packets, Refusal, ServerSession, Sid, Transport,
-    Version,
+    Channel, ClientConfig, ClientSession, Config, Detach, Event, Fault, Packet, Packets, Refusal,
+    ServerSession, Sid, Transport, Version,
 };
 use sockeye::{Instant, Kind, Message};
 
@@ -262,6 +263,222 @@ impl Bench {
     }
 }
 
+/// A client's session, its clock, and what it asks of the server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The session, for commands.
+    pub session: ClientSession,
+    /// What time it is.
+    pub now: Instant,
+    /// Whether what the session wants begins at once.
+    pub eager: bool,
+    gets: usize,
+    events: Vec<String>,
+    posts: Vec<String>,
+    messages: Vec<String>,
+    connected: bool,
+    closed: bool,
+}
+
+/// What opens the sessions of [`Client`]; upgrades are allowed.
+pub const OPEN: &str = r#"0{"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#;
+
+impl Client {
+    /// A session that begins by this transport.
+    pub fn new(version: Version, config: ClientConfig, transport: Transport) -> Self {
+        let now = Instant::ZERO;
+        let mut client = Self {
+            session: ClientSession::new(config, version, transport, now),
+            now,
+            eager: true,
+            gets: 0,
+            events: Vec::new(),
+            posts: Vec::new(),
+            messages: Vec::new(),
+            connected: false,
+            closed: false,
+        };
+        client.step();
+        client
+    }
+
+    /// A session that was opened by polling.
+    pub fn polling(version: Version, config: ClientConfig) -> Self {
+        let mut client = Self::new(version, config, Transport::Polling);
+        let len = OPEN.len();
+        client.answer(match version {
+            Version::V3 => format!("{len}:{OPEN}"),
+            Version::V4 => OPEN.into(),
+        });
+        assert_eq!(client.events(), ["opened"]);
+        client
+    }
+
+    /// A session that was opened by polling and asks for no upgrade.
+    pub fn polling_only(version: Version) -> Self {
+        let mut config = ClientConfig::default();
+        config.upgrades = sockeye::engineio::Transports::NONE;
+        Self::polling(version, config)
+    }
+
+    /// The GET that is in flight is answered with this.
+    pub fn answer(&mut self, body: impl Into<Vec<u8>>) {
+        let mut body = body.into();
+        if !body.is_empty() {
+            let packets = Packets::new(self.session.version(), Kind::Text, &mut body, 16_384);
+            for packet in packets {
+                let event = match packet {
+                    Ok(packet) => self.session.handle_packet(self.now, Channel::Get, packet),
+                    Err(error) => self.session.handle_error(self.now, Channel::Get, error),
+                };
+                self.told(event.map(Event::into_owned));
+            }
+        }
+        self.detach(Channel::Get, Detach::Done);
+    }
+
+    /// The POST that is in flight is answered.
+    pub fn ok(&mut self) {
+        self.detach(Channel::Post, Detach::Done);
+    }
+
+    /// The WebSocket is connected.
+    pub fn connected(&mut self) {
+        self.connected = true;
+        self.step();
+    }
+
+    /// A text message comes by the WebSocket.
+    pub fn receive(&mut self, text: &str) {
+        let version = self.session.version();
+        let event = match Packet::from_message(version, text.into()) {
+            Ok(packet) => self
+                .session
+                .handle_packet(self.now, Channel::WebSocket, packet)
+                .map(Event::into_owned),
+            Err(error) => self
+                .session
+                .handle_error(self.now, Channel::WebSocket, error),
+        };
+        self.told(event);
+        self.step();
+    }
+
+    /// A channel ends.
+    pub fn detach(&mut self, channel: Channel, how: Detach) {
+        if channel == Channel::WebSocket {
+            self.connected = false;
+        }
+        let event = self.session.detach(self.now, channel, how);
+        self.told(event);
+        self.step();
+    }
+
+    /// Something else than packets comes.
+    pub fn fault(&mut self, channel: Channel, fault: Fault) {
+        let event = self.session.handle_error(self.now, channel, fault);
+        self.told(event);
+        self.step();
+    }
+
+    /// Lets `span` pass, with a call at every deadline in it.
+    pub fn pass(&mut self, span: Duration) {
+        let end = self.now.after(span);
+        self.tick();
+        while let Some(at) = self.session.poll_timeout().filter(|at| *at <= end) {
+            assert!(at > self.now, "a deadline that has passed");
+            self.now = at;
+            self.tick();
+        }
+        self.now = end;
+        self.tick();
+    }
+
+    /// Time comes to `self.now`.
+    pub fn tick(&mut self) {
+        let event = self.session.handle_timeout(self.now);
+        self.told(event);
+        let next = self.session.poll_timeout();
+        assert!(next.is_none_or(|at| at > self.now), "{next:?} has passed");
+        assert_eq!(self.session.handle_timeout(self.now), None, "once");
+        self.step();
+    }
+
+    /// Begins what is wanted, and writes to the WebSocket.
+    pub fn step(&mut self) {
+        for channel in [Channel::Get, Channel::Post, Channel::WebSocket] {
+            if !self.eager || !self.session.wants(channel) {
+                continue;
+            }
+            let attached = self.session.attach(self.now, channel);
+            if let Err(refused) = attached {
+                self.told(refused.event);
+                continue;
+            }
+            match channel {
+                Channel::Get => self.gets += 1,
+                Channel::Post => {
+                    let mut payload = self.session.payload();
+                    self.session.fill(self.now, Channel::Post, &mut payload);
+                    if payload.packets() > 0 {
+                        self.posts.push(text(payload.into_body()));
+                    }
+                }
+                Channel::WebSocket => {}
+            }
+        }
+        while let Some(packet) = self
+            .connected
+            .then(|| self.session.next_packet(self.now, Channel::WebSocket))
+            .flatten()
+        {
+            if packet == Packet::Close {
+                self.messages.push("close".into());
+                self.connected = false;
+                let event = self
+                    .session
+                    .detach(self.now, Channel::WebSocket, Detach::Done);
+                self.told(event);
+                break;
+            }
+            let packet = packet.into_owned();
+            let mut body = Vec::new();
+            packet.encode_text(self.session.version(), &mut body);
+            self.messages.push(text(body));
+        }
+    }
+
+    /// How many GETs there were since the last call.
+    pub fn gets(&mut self) -> usize {
+        core::mem::take(&mut self.gets)
+    }
+
+    /// What the application was told since the last call.
+    pub fn events(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.events)
+    }
+
+    /// The bodies of the POSTs since the last call.
+    pub fn posts(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.posts)
+    }
+
+    /// What was sent by the WebSocket since the last call; `close` where it was
+    /// closed.
+    pub fn messages(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.messages)
+    }
+
+    fn told(&mut self, event: Option<Event<'_>>) {
+        let Some(event) = event else {
+            return;
+        };
+        assert!(!self.closed, "{event:?} after the end");
+        self.closed = matches!(event, Event::Closed(_));
+        self.events.push(shown(&event));
+    }
+}
+
 /// An event as the benches show it.
 pub fn shown(event: &Event<'_>) -> String {
     match event {
@@ -269,6 +486,7 @@ pub fn shown(event: &Event<'_>) -> String {
         Event::Message(Message::Binary(bytes)) => {
             bytes.iter().map(|byte| format!("{byte:02x}")).collect()
         }
+        Event::Opened => "opened".into(),
         Event::Upgraded => "upgraded".into(),
         Event::Closed(reason) => format!("closed: {reason}"),
         event => format!("{event:?}"),
