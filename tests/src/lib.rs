@@ -8,8 +8,8 @@
 //! code with the library ([`wire`]), a transport that follows a script
 //! ([`transport`]), a runtime whose clock moves by hand ([`runtime`]), the opening
 //! handshake ([`handshake`]), packets and payloads of Engine.IO ([`engineio`]), what
-//! the fuzzers run
-//! ([`fuzz`]), and allocation counts ([`alloc`]).
+//! the fuzzers run ([`fuzz`]), allocation counts ([`alloc`]), and the account of what
+//! became of every message ([`ledger`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
 //! stream in memory, looks like this:
@@ -36,6 +36,7 @@ pub mod engineio;
 pub mod fuzz;
 pub mod handshake;
 pub mod hex;
+pub mod ledger;
 pub mod runtime;
 pub mod script;
 pub mod session;
