@@ -1,0 +1,67 @@
+//! A client and a server through every order of what can happen between them.
+
+mod world;
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use sockeye::engineio::Version;
+
+use world::{Step, World};
+
+/// Takes every step from every world that can be reached. Returns how many there
+/// are.
+fn search(world: World) -> usize {
+    let mut seen = HashSet::new();
+    let mut open = vec![(world, Vec::new())];
+    while let Some((world, path)) = open.pop() {
+        // Two of them with one hash are so rare that a search which passes one
+        // over is as good.
+        let mut hasher = DefaultHasher::new();
+        world.hash(&mut hasher);
+        if !seen.insert(hasher.finish()) {
+            continue;
+        }
+        let steps = world.steps();
+        let tried = steps.into_iter().filter(|&step| !world.is_idle(step));
+        let mut last = true;
+        for step in tried {
+            last &= matches!(step, Step::Goes(_));
+            let mut next = world.clone();
+            let mut path = path.clone();
+            path.push(step);
+            told(&path, || next.step(step));
+            open.push((next, path));
+        }
+        if last {
+            told(&path, || world.settle());
+        }
+    }
+    seen.len()
+}
+
+/// Shows how it came to a panic.
+fn told(path: &[Step], work: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        eprintln!("after {path:?}");
+        resume_unwind(panic);
+    }
+}
+
+#[test]
+fn u23_every_order_in_which_nothing_goes_wrong() {
+    for version in [Version::V3, Version::V4] {
+        let worlds = search(World::new(version, 2, 0));
+        eprintln!("{worlds}");
+        assert!(worlds > 1_000, "{worlds}");
+    }
+}
+
+#[test]
+fn u23_every_order_in_which_one_thing_goes_wrong() {
+    let worlds = search(World::new(Version::V4, 2, 1));
+    eprintln!("{worlds}");
+    assert!(worlds > 1_000, "{worlds}");
+}
