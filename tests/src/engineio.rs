@@ -217,7 +217,7 @@ pub fn encode(version: Version, takes: Kind, packets: &[Packet<'_>]) -> Payload 
 }
 
 /// The packet that a row writes as a word and its data, in the notation of
-/// [`hex`].
+/// [`hex()`].
 ///
 /// # Panics
 ///
