@@ -7,9 +7,10 @@
 //!    reads it;
 //! 3. [`Open`] is what a server says of a new session, and [`Sid`] its name;
 //! 4. [`Query`] is what the URL of a request asks for;
-//! 5. a [`ServerSession`] is the server's end of a session, whatever its
-//!    transport: packets and the passing of time to events and packets;
-//! 6. [`polling`] is what HTTP requests ask for, and what they are answered with.
+//! 5. a [`ServerSession`] and a [`ClientSession`] are the ends of a session,
+//!    whatever its transport: packets and the passing of time to events and packets;
+//! 6. [`polling`] is what HTTP requests ask for, and what they are answered with;
+//! 7. [`websocket`] is how a WebSocket carries packets.
 
 mod base64;
 mod error;
@@ -26,6 +27,7 @@ mod session;
 mod sid;
 mod transport;
 mod version;
+pub mod websocket;
 
 pub use self::error::{PacketError, PayloadError, PayloadRule, SeparatorError};
 pub use self::open::{Open, OpenError};

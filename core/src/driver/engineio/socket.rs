@@ -21,9 +21,10 @@ use super::{Handler, Session};
 use crate::driver::pump::Pump;
 use crate::driver::{Error, Io};
 use crate::engineio::polling::Response;
-use crate::engineio::{Channel, Detach, Fault, Packet, PacketError, Reason, Transport};
-use crate::websocket::{self, CloseCode, Connection, Event, Role, Violation};
-use crate::{Instant, Kind, Message};
+use crate::engineio::websocket::{ended, goodbye, send};
+use crate::engineio::{Channel, Detach, Fault, Packet, Transport};
+use crate::websocket::{self, CloseCode, Connection, Event, Role};
+use crate::{Instant, Message};
 
 /// A request for a WebSocket that is to be accepted.
 ///
@@ -230,17 +231,12 @@ impl<H: Handler> Socket<H> {
 
     /// The connection is over.
     fn ended(&mut self, reason: &websocket::Reason<'_>) {
-        if let websocket::Reason::Violation(Violation::MessageTooBig) = reason {
-            let limit = self.upgrade.session.server.options.session.max_payload;
-            // It was not read to its end.
-            let size = limit as u64 + 1;
-            self.fault(Fault::TooLarge { limit, size });
+        let limit = self.upgrade.session.server.options.session.max_payload;
+        let (fault, how) = ended(reason, limit);
+        if let Some(fault) = fault {
+            self.fault(fault);
         }
-        self.upgrade.leave(match reason {
-            // Without a Close is how most clients go.
-            websocket::Reason::Closed(_) | websocket::Reason::Eof => Detach::Done,
-            _ => Detach::Lost,
-        });
+        self.upgrade.leave(how);
     }
 }
 
@@ -277,17 +273,8 @@ fn transmit(
         if packet == Packet::Close {
             return Sent::Close;
         }
-        scratch.clear();
-        let kind = match takes {
-            Kind::Binary => packet.encode_message(version, scratch),
-            Kind::Text => {
-                packet.encode_text(version, scratch);
-                Kind::Text
-            }
-        };
-        // There is room, and what is text came from text.
-        let _ = connection.start(kind);
-        let _ = connection.part(scratch, true);
+        // There is room, or the connection is over with the session.
+        let _ = send(connection, version, takes, &packet, scratch);
     }
     Sent::Packets
 }
@@ -295,25 +282,11 @@ fn transmit(
 impl<H: Handler> Session<H> {
     /// What a WebSocket is told at its end.
     fn goodbye(&self) -> (CloseCode, &'static str) {
+        // Without it the session goes on by polling.
+        let is_probe = self.transport() == Transport::Polling;
         match self.reason() {
-            Some(reason) => (close_code(reason), reason.name()),
-            // The session goes on by polling.
-            None if self.transport() == Transport::Polling => {
-                (CloseCode::PROTOCOL_ERROR, "upgrade failed")
-            }
-            None if self.server.registry.is_closed() => (CloseCode::GOING_AWAY, ""),
-            None => (CloseCode::NORMAL, ""),
+            None if self.server.registry.is_closed() && !is_probe => (CloseCode::GOING_AWAY, ""),
+            reason => goodbye(reason, is_probe),
         }
-    }
-}
-
-fn close_code(reason: Reason) -> CloseCode {
-    match reason {
-        Reason::Forced | Reason::Peer => CloseCode::NORMAL,
-        Reason::PingTimeout => CloseCode::INTERNAL_ERROR,
-        Reason::Full | Reason::Fault(Fault::TooSlow) => CloseCode::POLICY,
-        Reason::Fault(Fault::TooLarge { .. }) => CloseCode::TOO_BIG,
-        Reason::Fault(Fault::Packet(PacketError::InvalidUtf8)) => CloseCode::INVALID_DATA,
-        _ => CloseCode::PROTOCOL_ERROR,
     }
 }
