@@ -395,12 +395,10 @@ impl Oracle {
             millis @ 1..0x8000_0000 => Some(Duration::from_millis(millis)),
             _ => None,
         };
-        let upgrades = oracle.upgrades.contains(&"websocket".into());
+        let names = oracle.upgrades.iter().filter_map(|name| name.as_str());
+        let known = names.filter_map(Transport::parse);
         Some(Open {
-            upgrades: match upgrades {
-                true => Transports::NONE.with(Transport::WebSocket),
-                false => Transports::NONE,
-            },
+            upgrades: known.fold(Transports::NONE, Transports::with),
             ping_interval: duration(oracle.ping_interval)?,
             ping_timeout: duration(oracle.ping_timeout)?,
             max_payload: match oracle.max_payload {
@@ -413,6 +411,60 @@ impl Oracle {
         })
     }
 }
+
+/// Values in JSON, and some that are none.
+const VALUES: &[&str] = &[
+    "\"S\"",
+    "\"\"",
+    "\"a\\u00e4\\n\\\"\\/\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\ud83d\"",
+    "\"\\ude00\"",
+    "\"\\ud83d\\u0041\"",
+    "\"\\x\"",
+    "\"\\u12\"",
+    "\"\u{e4}\u{1f600}\"",
+    "\"a\nb\"",
+    "1",
+    "0",
+    "-1",
+    "-0",
+    "01",
+    "1.5",
+    "1.",
+    ".5",
+    "2.5e4",
+    "1E+2",
+    "1e",
+    "- 1",
+    "25000",
+    "2147483648",
+    "true",
+    "false",
+    "null",
+    "nul",
+    "[]",
+    "{}",
+    "[\"websocket\"]",
+    "[1,\"polling\",{\"a\":[]},\"websocket\"]",
+    "[1,]",
+    "{\"a\":1,}",
+    "{\"a\" : {\"b\":[[],[2]]}}",
+    "[\"\\u0077ebsocket\"]",
+    "\"\u{1f}\"",
+    "\"\\/\"",
+    "\"\u{7f}\"",
+    "00",
+    "-01",
+    "0.0",
+    "1e-1",
+    "+1",
+    "{\"a\":}",
+    "{\"a\"}",
+    "{1:2}",
+    "[1 2]",
+    "\"a",
+];
 
 /// The members of an open packet, right and wrong.
 fn members() -> impl Strategy<Value = Vec<String>> {
@@ -427,45 +479,7 @@ fn members() -> impl Strategy<Value = Vec<String>> {
         "",
         "\\ud83d\\ude00",
     ]);
-    let value = select(vec![
-        "\"S\"",
-        "\"\"",
-        "\"a\\u00e4\\n\\\"\\/\"",
-        "\"\\ud83d\\ude00\"",
-        "\"\\ud83d\"",
-        "\"\\ude00\"",
-        "\"\\ud83d\\u0041\"",
-        "\"\\x\"",
-        "\"\\u12\"",
-        "\"\u{e4}\u{1f600}\"",
-        "\"a\nb\"",
-        "1",
-        "0",
-        "-1",
-        "-0",
-        "01",
-        "1.5",
-        "1.",
-        ".5",
-        "2.5e4",
-        "1E+2",
-        "1e",
-        "- 1",
-        "25000",
-        "2147483648",
-        "true",
-        "false",
-        "null",
-        "nul",
-        "[]",
-        "{}",
-        "[\"websocket\"]",
-        "[1,\"polling\",{\"a\":[]},\"websocket\"]",
-        "[1,]",
-        "{\"a\":1,}",
-        "{\"a\" : {\"b\":[[],[2]]}}",
-        "[\"\\u0077ebsocket\"]",
-    ]);
+    let value = select(VALUES);
     let member = (name, value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
     let right = vec![
         "\"sid\":\"S\"",
@@ -497,6 +511,17 @@ fn packet() -> impl Strategy<Value = Packet<'static>> {
         1 => select(vec![Packet::Close, Packet::Upgrade, Packet::Noop]),
         4 => message().prop_map(Packet::Message),
     ]
+}
+
+#[test]
+fn e01_each_value_is_read_as_another_reader_does() {
+    for value in VALUES {
+        for name in ["x", "sid", "upgrades", "pingTimeout", "maxPayload"] {
+            let text = open_json(&[(name, value)]);
+            let found = Open::parse(&text).map(Open::into_owned).ok();
+            assert_eq!(found, Oracle::parse(&text), "{text}");
+        }
+    }
 }
 
 proptest! {

@@ -73,6 +73,24 @@ impl<'a> Packet<'a> {
         Self::new(first, data.map(Cow::Borrowed))
     }
 
+    /// Reads a packet from text that is not base64.
+    #[inline]
+    pub(super) fn from_str(text: &'a str) -> Result<Self, PacketError> {
+        match text.as_bytes().first() {
+            Some(&first) => Self::new(
+                first,
+                text.get(1..).map(Cow::Borrowed).ok_or(PacketError::Type),
+            ),
+            None => Err(PacketError::Empty),
+        }
+    }
+
+    /// Says what is wrong with a packet that is not UTF-8.
+    pub(super) fn from_invalid(bytes: &'a [u8]) -> Result<Self, PacketError> {
+        let first = bytes.first().ok_or(PacketError::Empty)?;
+        Self::new(*first, Err(PacketError::InvalidUtf8))
+    }
+
     /// Reads a packet from the bytes of a binary message, which are those of a
     /// message of the application.
     ///
@@ -116,6 +134,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The packet of this type, which is not binary.
+    #[inline]
     fn new(digit: u8, data: Result<Cow<'a, str>, PacketError>) -> Result<Self, PacketError> {
         let bare = match digit {
             b'0' => return data.map(Self::Open),

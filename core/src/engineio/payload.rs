@@ -12,8 +12,8 @@
 use alloc::vec::Vec;
 
 use super::packet::Data;
-use super::{Packet, PayloadError, PayloadRule, SeparatorError, Version, payload_v3};
-use crate::Kind;
+use super::{Packet, PacketError, PayloadError, PayloadRule, SeparatorError, Version, payload_v3};
+use crate::{Kind, utf8};
 
 /// Reads the packets of a payload one by one, as they are asked for.
 ///
@@ -42,12 +42,26 @@ use crate::Kind;
 pub struct Packets<'i> {
     version: Version,
     kind: Kind,
-    /// What has not been read: none after the last packet, and after an error.
-    rest: Option<&'i mut [u8]>,
-    /// Where the rest begins in the body.
+    /// Packets of version 4 that are not base64, and known to be UTF-8. Small
+    /// ones are checked together in less time than one by one.
+    text: Option<&'i str>,
+    /// What follows them.
+    rest: Rest<'i>,
+    /// Where all of that begins in the body.
     offset: usize,
-    /// How many packets there may be in the rest.
+    /// How many packets it may have.
     allowed: usize,
+}
+
+/// What of a payload nobody has looked at.
+#[derive(Debug, Default)]
+enum Rest<'i> {
+    /// Nothing: the last packet has been read, or an error.
+    #[default]
+    End,
+    Bytes(&'i mut [u8]),
+    /// A packet that is not UTF-8, and so the last one.
+    Invalid(&'i [u8]),
 }
 
 impl<'i> Packets<'i> {
@@ -59,35 +73,61 @@ impl<'i> Packets<'i> {
         Self {
             version,
             kind,
-            rest: Some(body),
+            text: None,
+            rest: Rest::Bytes(body),
             offset: 0,
             allowed: max_packets,
         }
     }
 
-    fn read(&mut self, body: &'i mut [u8]) -> Result<Packet<'i>, PayloadRule> {
+    /// Reads the packet that `text` or else `rest` begins with.
+    fn read(&mut self, text: Option<&'i str>, rest: Rest<'i>) -> Result<Packet<'i>, PayloadRule> {
         self.allowed = self.allowed.checked_sub(1).ok_or(PayloadRule::TooMany)?;
+        let (text, rest) = match (text, rest, self.version, self.kind) {
+            (None, Rest::Bytes(body), Version::V4, Kind::Text) => text_run(body),
+            (text, rest, ..) => (text, rest),
+        };
+        match (text, rest) {
+            (Some(text), rest) => {
+                let end = find_separator(text.as_bytes());
+                let (packet, behind) = match end {
+                    Some(end) => (text.get(..end), text.get(end + 1..)),
+                    None => (Some(text), None),
+                };
+                let packet = packet.unwrap_or_default();
+                self.offset += packet.len() + 1;
+                (self.text, self.rest) = (behind, rest);
+                Ok(Packet::from_str(packet)?)
+            }
+            (None, Rest::Bytes(body)) => self.read_bytes(body),
+            (None, Rest::Invalid(packet)) => Ok(Packet::from_invalid(packet)?),
+            (None, Rest::End) => Err(PacketError::Empty.into()),
+        }
+    }
+
+    fn read_bytes(&mut self, body: &'i mut [u8]) -> Result<Packet<'i>, PayloadRule> {
         let span = match (self.version, self.kind) {
-            (Version::V4, Kind::Text) => Span::text(0, find(body, SEPARATOR).unwrap_or(body.len())),
+            (Version::V4, Kind::Text) => Span::text(0, find_separator(body).unwrap_or(body.len())),
             (Version::V4, Kind::Binary) => return Err(PayloadRule::Binary),
             (Version::V3, Kind::Text) => payload_v3::text_span(body)?,
             (Version::V3, Kind::Binary) => payload_v3::binary_span(body)?,
         };
-        let (packet, rest) = body
-            .split_at_mut_checked(span.end)
-            .ok_or(PayloadRule::Short)?;
+        let split = body.split_at_mut_checked(span.end);
+        let (packet, rest) = split.ok_or(PayloadRule::Short)?;
         let packet = packet.get_mut(span.start..).unwrap_or_default();
         let packet = match span.kind {
             Kind::Text => Packet::from_text(self.version, packet),
             Kind::Binary => Packet::from_binary(self.version, packet),
         }?;
-        let before = span.end + rest.len();
+        self.offset += span.end;
         self.rest = match self.version {
-            Version::V3 => Some(rest).filter(|rest| !rest.is_empty()),
-            // A separator is followed by a packet, be it an empty one.
-            Version::V4 => rest.split_first_mut().map(|(_, rest)| rest),
+            Version::V3 if rest.is_empty() => Rest::End,
+            Version::V3 => Rest::Bytes(rest),
+            Version::V4 => {
+                self.offset += 1;
+                behind_separator(rest)
+            }
         };
-        self.offset += before - self.rest.as_deref().map_or(0, <[u8]>::len);
         Ok(packet)
     }
 }
@@ -96,14 +136,49 @@ impl<'i> Iterator for Packets<'i> {
     type Item = Result<Packet<'i>, PayloadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let body = self.rest.take()?;
+        let (text, rest) = (self.text.take(), core::mem::take(&mut self.rest));
+        if let (None, Rest::End) = (&text, &rest) {
+            return None;
+        }
         let offset = self.offset;
-        let packet = self.read(body);
-        Some(packet.map_err(|rule| PayloadError { offset, rule }))
+        let packet = self.read(text, rest);
+        Some(packet.map_err(|rule| {
+            (self.text, self.rest) = (None, Rest::End);
+            PayloadError { offset, rule }
+        }))
     }
 }
 
 impl core::iter::FusedIterator for Packets<'_> {}
+
+/// The packets up to the first in base64, or up to the first that is not UTF-8;
+/// and what follows them.
+fn text_run(body: &mut [u8]) -> (Option<&str>, Rest<'_>) {
+    if body.first() == Some(&b'b') {
+        return (None, Rest::Bytes(body));
+    }
+    let end = find_base64(body).unwrap_or(body.len());
+    let (run, rest) = body.split_at_mut_checked(end).unwrap_or_default();
+    let run = &*run;
+    match utf8::validate(run) {
+        Ok(text) => (Some(text), behind_separator(rest)),
+        Err(error) => {
+            let valid = run.get(..error.valid_up_to()).unwrap_or_default();
+            let end = valid.iter().rposition(|&byte| byte == SEPARATOR);
+            let text = end.and_then(|end| utf8::validate(run.get(..end)?).ok());
+            let invalid = run.get(end.map_or(0, |end| end + 1)..);
+            (text, Rest::Invalid(invalid.unwrap_or_default()))
+        }
+    }
+}
+
+/// A separator is followed by a packet, be it an empty one.
+fn behind_separator(rest: &mut [u8]) -> Rest<'_> {
+    match rest {
+        [] => Rest::End,
+        [_, rest @ ..] => Rest::Bytes(rest),
+    }
+}
 
 /// Where a packet lies in what is left of a payload, and of which kind it is.
 pub(super) struct Span {
@@ -122,14 +197,52 @@ impl Span {
     }
 }
 
-/// Where `byte` is for the first time. The blocks without it are passed over
-/// with vector instructions, which the compiler finds for this form.
-fn find(bytes: &[u8], byte: u8) -> Option<usize> {
-    let has = |block: &&[u8]| block.iter().fold(false, |has, &it| has | (it == byte));
-    let without = bytes.chunks_exact(32).take_while(|block| !has(block));
-    let passed = 32 * without.count();
-    let mut rest = bytes.get(passed..)?.iter();
-    Some(passed + rest.position(|&it| it == byte)?)
+/// Where the first separator is. The next one is near, as a rule; in a long packet
+/// blocks are passed over with vector instructions, which the compiler finds for
+/// this form.
+#[inline]
+fn find_separator(bytes: &[u8]) -> Option<usize> {
+    let near = bytes.get(..BLOCK).unwrap_or(bytes);
+    match find_in_words(near) {
+        None if bytes.len() > BLOCK => find_far(bytes),
+        found => found,
+    }
+}
+
+/// The same, behind the first block.
+#[inline(never)]
+fn find_far(bytes: &[u8]) -> Option<usize> {
+    let has = |block: &&[u8]| block.iter().fold(false, |has, &it| has | (it == SEPARATOR));
+    let without = bytes.chunks_exact(BLOCK).take_while(|block| !has(block));
+    let passed = BLOCK * without.count();
+    Some(passed + find_in_words(bytes.get(passed..)?)?)
+}
+
+/// The same, eight bytes at once.
+#[inline]
+fn find_in_words(bytes: &[u8]) -> Option<usize> {
+    let mut passed = 0;
+    let mut words = bytes.chunks_exact(8);
+    for word in &mut words {
+        let word = u64::from_le_bytes(word.try_into().ok()?) ^ (ONES * SEPARATOR as u64);
+        // The lowest byte that is zero is marked, and perhaps some above it.
+        let zeroes = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeroes != 0 {
+            return Some(passed + zeroes.trailing_zeros() as usize / 8);
+        }
+        passed += 8;
+    }
+    let mut rest = words.remainder().iter();
+    Some(passed + rest.position(|&it| it == SEPARATOR)?)
+}
+
+/// Where the first separator is that base64 follows.
+fn find_base64(bytes: &[u8]) -> Option<usize> {
+    let mut end = find_separator(bytes)?;
+    while bytes.get(end + 1) != Some(&b'b') {
+        end += 1 + find_separator(bytes.get(end + 1..)?)?;
+    }
+    Some(end)
 }
 
 /// Writes packets into a payload, one by one.
@@ -172,6 +285,11 @@ impl Payload {
         }
     }
 
+    /// Makes room for so many bytes more at once.
+    pub fn reserve(&mut self, len: usize) {
+        self.body.reserve(len);
+    }
+
     /// Appends a packet.
     ///
     /// # Errors
@@ -179,24 +297,30 @@ impl Payload {
     /// As [`check`](Self::check); nothing changes then.
     pub fn push(&mut self, packet: &Packet<'_>) -> Result<(), SeparatorError> {
         Self::check(self.version, packet)?;
-        let kind = self.kind_with(packet);
-        if self.kind != kind {
-            self.body = payload_v3::into_binary(&self.body, self.binary_len);
-            self.kind = kind;
-        }
-        match (self.version, kind) {
-            (Version::V4, _) => {
+        match self.version {
+            Version::V4 => {
                 if self.packets > 0 {
                     self.body.push(SEPARATOR);
                 }
                 packet.encode_text(self.version, &mut self.body);
             }
-            (Version::V3, Kind::Text) => payload_v3::push_text(packet, &mut self.body),
-            (Version::V3, Kind::Binary) => payload_v3::push_binary(packet, &mut self.body),
+            Version::V3 => self.push_v3(packet),
         }
-        self.binary_len += payload_v3::binary_len(packet);
         self.packets += 1;
         Ok(())
+    }
+
+    fn push_v3(&mut self, packet: &Packet<'_>) {
+        let kind = self.kind_with(packet);
+        if self.kind != kind {
+            self.body = payload_v3::into_binary(&self.body, self.binary_len);
+            self.kind = kind;
+        }
+        match kind {
+            Kind::Text => payload_v3::push_text(packet, &mut self.body),
+            Kind::Binary => payload_v3::push_binary(packet, &mut self.body),
+        }
+        self.binary_len += payload_v3::binary_len(packet);
     }
 
     /// Whether a packet can stand in a payload at all.
@@ -209,7 +333,7 @@ impl Payload {
     /// If its text has U+001E in it, in version 4.
     pub fn check(version: Version, packet: &Packet<'_>) -> Result<(), SeparatorError> {
         match (version, packet.data()) {
-            (Version::V4, Data::Text(_, text)) if text.as_bytes().contains(&SEPARATOR) => {
+            (Version::V4, Data::Text(_, text)) if find_separator(text.as_bytes()).is_some() => {
                 Err(SeparatorError)
             }
             _ => Ok(()),
@@ -218,13 +342,13 @@ impl Payload {
 
     /// How long the body is once `packet` has been appended, to the byte.
     pub fn len_with(&self, packet: &Packet<'_>) -> usize {
-        match (self.version, self.kind_with(packet)) {
-            (Version::V4, _) => {
-                let separator = usize::from(self.packets > 0);
-                self.body.len() + separator + packet.encoded_len(self.version)
-            }
-            (Version::V3, Kind::Text) => self.body.len() + payload_v3::text_len(packet),
-            (Version::V3, Kind::Binary) => self.binary_len + payload_v3::binary_len(packet),
+        if self.version == Version::V4 {
+            let separator = usize::from(self.packets > 0);
+            return self.body.len() + separator + packet.encoded_len(self.version);
+        }
+        match self.kind_with(packet) {
+            Kind::Text => self.body.len() + payload_v3::text_len(packet),
+            Kind::Binary => self.binary_len + payload_v3::binary_len(packet),
         }
     }
 
@@ -248,10 +372,10 @@ impl Payload {
         self.body
     }
 
+    /// The kind of the body in version 3, once `packet` has been appended.
     fn kind_with(&self, packet: &Packet<'_>) -> Kind {
-        match (self.version, self.takes, self.kind, packet.kind()) {
-            (Version::V3, Kind::Binary, Kind::Binary, _)
-            | (Version::V3, Kind::Binary, _, Kind::Binary) => Kind::Binary,
+        match (self.takes, self.kind, packet.kind()) {
+            (Kind::Binary, Kind::Binary, _) | (Kind::Binary, _, Kind::Binary) => Kind::Binary,
             _ => Kind::Text,
         }
     }
@@ -259,6 +383,10 @@ impl Payload {
 
 /// U+001E, which stands between the packets of version 4.
 const SEPARATOR: u8 = 0x1e;
+/// How many bytes a block has.
+const BLOCK: usize = 64;
+/// A word whose bytes are all 1.
+const ONES: u64 = u64::MAX / 0xff;
 
 #[cfg(test)]
 mod tests {
@@ -267,14 +395,21 @@ mod tests {
 
     #[test]
     fn the_separator_is_found_wherever_it_is() {
-        for len in [0, 1, 31, 32, 33, 100] {
-            assert_eq!(find(&vec![b'a'; len], SEPARATOR), None);
+        for len in [0, 1, 7, 8, 9, 63, 64, 65, 129, 200] {
+            assert_eq!(find_separator(&vec![b'a'; len]), None);
             for at in 0..len {
                 let mut bytes = vec![b'a'; len];
                 bytes[at] = SEPARATOR;
-                assert_eq!(find(&bytes, SEPARATOR), Some(at));
+                assert_eq!(find_separator(&bytes), Some(at));
+                assert_eq!(find_base64(&bytes), None);
                 bytes[at..].fill(SEPARATOR);
-                assert_eq!(find(&bytes, SEPARATOR), Some(at));
+                assert_eq!(find_separator(&bytes), Some(at));
+                // What differs from it in one bit is none.
+                bytes[at..].fill(SEPARATOR ^ 1);
+                assert_eq!(find_separator(&bytes), None);
+                bytes[..at].fill(SEPARATOR);
+                bytes[at] = b'b';
+                assert_eq!(find_base64(&bytes), at.checked_sub(1));
             }
         }
     }

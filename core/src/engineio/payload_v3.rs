@@ -21,7 +21,7 @@ pub(super) fn text_span(body: &[u8]) -> Result<Span, PayloadRule> {
     Ok(Span::text(start, start + bytes))
 }
 
-/// Where the first packet of a binary payload lies.
+/// Where the first packet of a binary payload lies, if the body is that long.
 pub(super) fn binary_span(body: &[u8]) -> Result<Span, PayloadRule> {
     let (kind, head) = match body {
         [0, head @ ..] => (Kind::Text, head),
@@ -30,12 +30,11 @@ pub(super) fn binary_span(body: &[u8]) -> Result<Span, PayloadRule> {
         [] => return Err(PayloadRule::Length),
     };
     let (bytes, start) = length(head, 0, 0xff)?;
-    let start = 1 + start;
-    if bytes > body.len() - start {
-        return Err(PayloadRule::Short);
-    }
-    let end = start + bytes;
-    Ok(Span { kind, start, end })
+    Ok(Span {
+        kind,
+        start: 1 + start,
+        end: 1 + start + bytes,
+    })
 }
 
 /// The length that `head` begins with, and where what it counts begins.
