@@ -8,8 +8,9 @@
 //! code with the library ([`wire`]), a transport that follows a script
 //! ([`transport`]), a runtime whose clock moves by hand ([`runtime`]), the opening
 //! handshake ([`handshake`]), packets and payloads of Engine.IO ([`engineio`]), what
-//! the fuzzers run ([`fuzz`]), allocation counts ([`alloc`]), and the account of what
-//! became of every message ([`ledger`]).
+//! the fuzzers run ([`fuzz`]), allocation counts ([`alloc`]), what a network does
+//! to what passes ([`chaos`]), and the account of what became of every message
+//! ([`ledger`]).
 //!
 //! A test that runs a vector on something of its own, as a WebSocket over a
 //! stream in memory, looks like this:
@@ -31,6 +32,7 @@
 //! ```
 
 pub mod alloc;
+pub mod chaos;
 pub mod cuts;
 pub mod engineio;
 pub mod fuzz;

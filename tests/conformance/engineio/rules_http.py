@@ -364,10 +364,10 @@ async def allowed_origin(server, version):
     """every origin may read every answer"""
     session = await Polling.open(server, version)
     fields = ["Origin: http://example.com"]
-    query = f"EIO={version}&transport=polling"
+    opening = f"EIO={version}&transport=polling"
     for method, query, body in [
-        ("GET", query, None),
-        ("GET", query + "&sid=unknown", None),
+        ("GET", opening, None),
+        ("GET", opening + "&sid=unknown", None),
         ("POST", session.query, encode(version, ["4a"])),
         ("GET", session.query, None),
     ]:
