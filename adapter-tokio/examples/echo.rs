@@ -204,14 +204,16 @@ async fn is_for_engineio(stream: &TcpStream) -> bool {
 
 /// Whether a request line that begins so is for Engine.IO, if that can be told.
 fn asks_for_engineio(line: &[u8]) -> Option<bool> {
-    const PATH: &[u8] = b"/engine.io/";
+    const PATH: &[u8] = b"/engine.io";
     let Some(space) = line.iter().position(|byte| *byte == b' ') else {
         return (line.is_empty() || line.len() > 8).then_some(false);
     };
     let target = line.get(space + 1..).unwrap_or_default();
-    match target.len() < PATH.len() && PATH.starts_with(target) {
-        true => None,
-        false => Some(target.starts_with(PATH)),
+    match target.strip_prefix(PATH) {
+        Some([]) => None,
+        Some([next, ..]) => Some(matches!(next, b'/' | b'?' | b' ')),
+        None if PATH.starts_with(target) => None,
+        None => Some(false),
     }
 }
 

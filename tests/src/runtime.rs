@@ -115,6 +115,11 @@ impl Runtime {
         started
     }
 
+    /// The same from within a task.
+    pub fn start_later(&self, future: impl Future<Output = ()> + Send + 'static) {
+        sockeye::driver::Runtime::spawn(self, future);
+    }
+
     /// Runs all tasks until they wait.
     ///
     /// # Panics

@@ -43,6 +43,10 @@ mod runtime {
         async_std::task::spawn(work)
     }
 
+    pub fn engineio_runtime() -> adapter::engineio::Runtime {
+        adapter::engineio::Runtime::async_std()
+    }
+
     pub async fn bind() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

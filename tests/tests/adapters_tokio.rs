@@ -50,6 +50,10 @@ mod runtime {
         async { task.await.unwrap() }
     }
 
+    pub fn engineio_runtime() -> adapter::engineio::Runtime {
+        adapter::engineio::Runtime::new()
+    }
+
     pub async fn bind() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -22,6 +22,8 @@ pub struct Ears(Arc<Mutex<Calls>>);
 pub struct Mouth {
     calls: Arc<Mutex<Calls>>,
     alive: Arc<()>,
+    /// Whether hyper listens.
+    pub hypers: bool,
 }
 
 /// How many of the pipes that were dialled the server still holds.
@@ -37,8 +39,12 @@ impl Alive {
 impl Ears {
     pub fn new() -> (Self, Mouth) {
         let calls = Arc::<Mutex<Calls>>::default();
-        let alive = Arc::default();
-        (Self(calls.clone()), Mouth { calls, alive })
+        let mouth = Mouth {
+            calls: calls.clone(),
+            alive: Arc::default(),
+            hypers: false,
+        };
+        (Self(calls), mouth)
     }
 
     pub async fn hear(&mut self) -> io::Result<Pipe> {
@@ -61,6 +67,7 @@ impl Mouth {
     pub fn dial(&self) -> Pipe {
         let (here, mut there) = pipe(4096);
         there.alive = Some(self.alive.clone());
+        there.hypers = self.hypers;
         self.call(Ok(there));
         here
     }

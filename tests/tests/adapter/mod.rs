@@ -9,6 +9,7 @@ pub mod kit;
 pub mod pipe;
 
 mod cancel;
+mod engineio;
 mod halves;
 mod serve;
 mod sockets;

@@ -196,50 +196,17 @@ impl Bed {
     }
 
     pub fn request(&self, head: &Head) -> Exchange<App> {
-        let fields = head.fields.iter();
-        let fields: Vec<_> = fields
-            .map(|(name, value)| (*name, value.as_bytes()))
-            .collect();
-        let head = engineio::Head {
-            method: &head.method,
-            version: HttpVersion::Http11,
-            path: "/engine.io/",
-            query: &head.query,
-            fields: &fields,
-        };
-        self.server.request(&head, None)
+        head.ask(&self.server)
     }
 
     /// The answer to a request that needs no body and does not wait.
     pub fn answer(&self, head: &Head) -> Response {
-        let exchange = self.request(head);
-        let started = self.runtime.start(async {
-            match exchange {
-                Exchange::Answer(answer) => answer,
-                Exchange::Wait(parked) => parked.await,
-                other => panic!("{other:?}"),
-            }
-        });
-        started.take().expect("an answer")
+        head.answer(&self.server, &self.runtime)
     }
 
     /// Opens a session by polling.
-    pub fn open(&self) -> Client<'_> {
-        self.open_version(4)
-    }
-
-    pub fn open_version(&self, version: u8) -> Client<'_> {
-        let query = format!("EIO={version}&transport=polling");
-        let answer = self.answer(&Head::new("GET", &query));
-        assert_eq!(answer.status, 200);
-        let open = text(&answer);
-        let (_, sid) = open.split_once("\"sid\":\"").expect("a sid");
-        let sid = sid.split('"').next().expect("a sid");
-        Client {
-            bed: self,
-            version,
-            sid: sid.to_owned(),
-        }
+    pub fn open(&self) -> Client {
+        Client::open(&self.server, &self.runtime)
     }
 
     /// Opens a session by WebSocket.
@@ -252,41 +219,80 @@ impl Bed {
     }
 }
 
+impl Head {
+    pub fn ask<H: Handler>(&self, server: &Server<H>) -> Exchange<H> {
+        let fields = self.fields.iter();
+        let fields: Vec<_> = fields
+            .map(|(name, value)| (*name, value.as_bytes()))
+            .collect();
+        let head = engineio::Head {
+            method: &self.method,
+            version: HttpVersion::Http11,
+            path: "/engine.io/",
+            query: &self.query,
+            fields: &fields,
+        };
+        server.request(&head, None)
+    }
+
+    fn answer<H: Handler>(&self, server: &Server<H>, runtime: &Runtime) -> Response {
+        let exchange = self.ask(server);
+        let started = runtime.start(async {
+            match exchange {
+                Exchange::Answer(answer) => answer,
+                Exchange::Wait(parked) => parked.await,
+                other => panic!("{other:?}"),
+            }
+        });
+        started.take().expect("an answer")
+    }
+}
+
 /// A client of a session by polling.
-pub struct Client<'b> {
-    bed: &'b Bed,
-    version: u8,
+pub struct Client<H: Handler = App> {
+    server: Server<H>,
+    runtime: Runtime,
     sid: String,
 }
 
-impl Client<'_> {
-    fn query(&self, transport: &str) -> String {
-        format!(
-            "EIO={}&transport={transport}&sid={}",
-            self.version, self.sid
-        )
+impl<H: Handler> Client<H> {
+    pub fn open(server: &Server<H>, runtime: &Runtime) -> Self {
+        let head = Head::new("GET", "EIO=4&transport=polling");
+        let answer = head.answer(server, runtime);
+        assert_eq!(answer.status, 200);
+        let open = text(&answer);
+        let (_, sid) = open.split_once("\"sid\":\"").expect("a sid");
+        Self {
+            server: server.clone(),
+            runtime: runtime.clone(),
+            sid: sid.split('"').next().expect("a sid").to_owned(),
+        }
     }
 
-    /// Begins a GET; what it gives, if anything, is there at once.
-    pub fn get(&self) -> Started<Response> {
-        let parked = self.parked();
-        self.bed.runtime.start(parked)
+    fn head(&self, method: &str, transport: &str) -> Head {
+        let query = format!("EIO=4&transport={transport}&sid={}", self.sid);
+        Head::new(method, &query)
     }
 
-    pub fn parked(&self) -> Parked<App> {
+    pub fn request(&self, method: &str) -> Exchange<H> {
+        self.head(method, "polling").ask(&self.server)
+    }
+
+    pub fn parked(&self) -> Parked<H> {
         match self.request("GET") {
             Exchange::Wait(parked) => parked,
             other => panic!("{other:?}"),
         }
     }
 
+    /// Begins a GET; what it gives, if anything, is there at once.
+    pub fn get(&self) -> Started<Response> {
+        self.runtime.start(self.parked())
+    }
+
     /// What a GET gives that need not wait.
     pub fn poll(&self) -> String {
         text(&self.get().take().expect("an answer"))
-    }
-
-    pub fn request(&self, method: &str) -> Exchange<App> {
-        self.bed.request(&Head::new(method, &self.query("polling")))
     }
 
     /// The answer to a request that is refused.
@@ -298,7 +304,7 @@ impl Client<'_> {
     }
 
     /// Begins a POST.
-    pub fn begin(&self) -> Post<App> {
+    pub fn begin(&self) -> Post<H> {
         match self.request("POST") {
             Exchange::Body(post) => post,
             other => panic!("{other:?}"),
@@ -306,12 +312,10 @@ impl Client<'_> {
     }
 
     /// A POST of which only the length is known; or with what it was refused.
-    pub fn announce(&self, len: usize) -> Result<Post<App>, u16> {
-        let head = Head::new("POST", &self.query("polling"));
-        match self
-            .bed
-            .request(&head.field("content-length", len.to_string()))
-        {
+    pub fn announce(&self, len: usize) -> Result<Post<H>, u16> {
+        let head = self.head("POST", "polling");
+        let head = head.field("content-length", len.to_string());
+        match head.ask(&self.server) {
             Exchange::Body(post) => Ok(post),
             Exchange::Answer(answer) => Err(answer.status),
             other => panic!("{other:?}"),
@@ -322,7 +326,7 @@ impl Client<'_> {
     pub fn send(&self, body: &str) -> Started<Response> {
         let mut post = self.begin();
         post.push(body.as_bytes()).expect("room");
-        self.bed.runtime.start(post.finish())
+        self.runtime.start(post.finish())
     }
 
     /// A whole POST that is answered at once.
@@ -333,14 +337,13 @@ impl Client<'_> {
     /// Begins an upgrade.
     pub fn socket(&self) -> Peer {
         match self.try_socket() {
-            Exchange::Upgrade(upgrade) => Peer::new(&self.bed.runtime, upgrade),
+            Exchange::Upgrade(upgrade) => Peer::new(&self.runtime, upgrade),
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn try_socket(&self) -> Exchange<App> {
-        let query = self.query("websocket");
-        self.bed.request(&Head::new("GET", &query).upgrade())
+    pub fn try_socket(&self) -> Exchange<H> {
+        self.head("GET", "websocket").upgrade().ask(&self.server)
     }
 
     /// Goes over to a WebSocket.
@@ -362,7 +365,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    fn new(runtime: &Runtime, upgrade: Upgrade<App>) -> Self {
+    fn new<H: Handler>(runtime: &Runtime, upgrade: Upgrade<H>) -> Self {
         let world = World::new();
         let task = runtime.start(upgrade.run(world.transport(), Vec::new()));
         Self {

@@ -18,7 +18,7 @@ fn at_most(sessions: usize) -> Options {
 }
 
 /// A client that has come back to its session.
-fn used(bed: &Bed) -> Client<'_> {
+fn used(bed: &Bed) -> Client {
     let client = bed.open();
     assert_eq!(client.post("4hi"), 200);
     client

@@ -4,6 +4,7 @@
 //! Rows S09 to S11, S15 to S17, S19 to S26, U10, U11, U13, U15, B09, B11, T14, T18
 //! and T19 of the catalogue of abuse, as far as they are the driver's.
 
+mod inbox;
 mod kit;
 mod limits;
 mod requests;

@@ -225,6 +225,21 @@ fn a_post_that_waits_for_the_application_hears_of_the_end() {
 }
 
 #[test]
+fn p06_what_was_sent_before_an_end_goes_out_before_it() {
+    for (last, status, reason) in [("1", 200, "transport close"), ("7", 400, "parse error")] {
+        let bed = Bed::new();
+        let client = bed.open();
+        let get = client.get();
+        assert_eq!(client.post(&format!("4a\x1e{last}\x1e4b")), status);
+        bed.runtime.run();
+        assert_eq!(text(&get.take().unwrap()), "4a");
+        let told = ["opened", "a", &format!("closed: {reason}")];
+        assert_eq!(bed.app.told(), told);
+        assert!(bed.app.unsent().is_empty());
+    }
+}
+
+#[test]
 fn a_close_by_either_end_is_told_once() {
     let bed = Bed::new();
     let client = bed.open();

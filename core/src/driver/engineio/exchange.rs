@@ -14,7 +14,7 @@ use core::task::{Context, Poll, ready};
 use super::{Handler, Session, Upgrade};
 use crate::Kind;
 use crate::engineio::polling::{Answer, RequestError, Response};
-use crate::engineio::{Channel, Detach, Fault, Packets, Reason};
+use crate::engineio::{Channel, Detach, Fault, Packet, Packets, Reason};
 
 /// What is to be done about a request.
 pub enum Exchange<H: Handler> {
@@ -74,13 +74,15 @@ impl<H: Handler> Future for Parked<H> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
         let mut filled = None;
         self.session.step(|state, now| {
+            filled = state.answer.take();
+            if filled.is_some() {
+                return None;
+            }
             if !state.machine.has_output(Channel::Get) && !state.is_over() {
                 state.get = Some(cx.waker().clone());
                 return None;
             }
-            let mut payload = state.machine.payload();
-            state.machine.fill(now, Channel::Get, &mut payload);
-            filled = Some(payload);
+            filled = Some(state.fill(now));
             state.machine.detach(now, Channel::Get, Detach::Done)
         });
         let Some(payload) = filled else {
@@ -193,6 +195,9 @@ impl<H: Handler> Post<H> {
                 // "Close" is the last that counts.
                 Err(Reason::Peer) => break,
                 Err(reason) => return self.refuse(reason),
+            }
+            if let Ok(Packet::Close) | Err(_) = packet {
+                self.session.answer_get();
             }
             match packet {
                 Ok(packet) => self

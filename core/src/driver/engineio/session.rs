@@ -24,8 +24,8 @@ use super::Handler;
 use super::server::Shared;
 use super::socket::Wait;
 use crate::engineio::{
-    Channel, Event, Fault, Prepared, Reason, Refusal, SendError, ServerSession, Sid, Stats,
-    Transport, Version,
+    Channel, Detach, Event, Fault, Payload, Prepared, Reason, Refusal, SendError, ServerSession,
+    Sid, Stats, Transport, Version,
 };
 use crate::{Instant, Message};
 
@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) get: Option<Waker>,
     pub(super) post: Option<Waker>,
     pub(super) socket: Option<Wait>,
+    /// The answer to a GET, where it was made before the GET was polled.
+    pub(super) answer: Option<Payload>,
     /// When the body of a POST has to be there.
     pub(super) body_until: Option<Instant>,
     /// Where it stands in the line of deadlines.
@@ -91,6 +93,7 @@ impl<D> Entry<D> {
                 get: None,
                 post: None,
                 socket: None,
+                answer: None,
                 body_until: None,
                 armed: None,
                 told: Told::Something,
@@ -120,6 +123,13 @@ impl State {
         }
     }
 
+    /// The answer to a GET.
+    pub(super) fn fill(&mut self, now: Instant) -> Payload {
+        let mut payload = self.machine.payload();
+        self.machine.fill(now, Channel::Get, &mut payload);
+        payload
+    }
+
     /// Why the session ended, if it has.
     pub(super) fn reason(&self) -> Option<Reason> {
         match self.end {
@@ -135,7 +145,7 @@ impl State {
     /// Those whose wait is over.
     fn due(&mut self) -> [Option<Waker>; 3] {
         let over = self.is_over();
-        let get = over || self.machine.has_output(Channel::Get);
+        let get = over || self.answer.is_some() || self.machine.has_output(Channel::Get);
         let (socket, waiting) = match self.socket.take() {
             Some(wait) if self.ends(&wait) => (Some(wait.waker), None),
             waiting => (None, waiting),
@@ -277,6 +287,18 @@ impl<H: Handler> Session<H> {
     /// Ends the session at once.
     pub(super) fn abort(&self) {
         self.step(|state, now| state.machine.abort(now));
+    }
+
+    /// Answers a GET with what there is, if there is anything: an end is to come,
+    /// and what was sent before goes out before.
+    pub(super) fn answer_get(&self) {
+        self.step(|state, now| {
+            if !state.machine.has_output(Channel::Get) {
+                return None;
+            }
+            state.answer = Some(state.fill(now));
+            state.machine.detach(now, Channel::Get, Detach::Done)
+        });
     }
 
     /// Ready for a POST that waits when the session has ended.

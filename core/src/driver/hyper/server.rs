@@ -95,11 +95,7 @@ where
     type Future = Answering;
 
     fn call(&self, request: Request<B>) -> Answering {
-        let serves = |path| self.server.options().polling.serves(path);
-        match self.is_at_path && !serves(request.uri().path()) {
-            true => Box::pin(ready(Ok(not_found()))),
-            false => Box::pin(answer(self.server.clone(), self.peer, request)),
-        }
+        self.answer(request)
     }
 }
 
@@ -119,7 +115,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Answering {
-        ::hyper::service::Service::call(self, request)
+        self.answer(request)
     }
 }
 
@@ -148,28 +144,34 @@ impl HttpBody for Body {
     }
 }
 
-async fn answer<H, B>(
-    server: Server<H>,
-    peer: Option<SocketAddr>,
-    mut request: Request<B>,
-) -> Result<::http::Response<Body>, Infallible>
-where
-    H: Handler,
-    B: HttpBody,
-{
-    let on_upgrade = request.extensions_mut().remove();
-    let exchange = server.request(&Fields::of(&request).head(&request), peer);
-    let response = match exchange {
-        Exchange::Answer(response) => response,
-        Exchange::Wait(parked) => {
-            // It may wait for long, and needs nothing of the request for that.
-            drop(request);
-            parked.await
+impl<H: Handler> Service<H> {
+    /// What comes of a request is known at once: a client that is gone before the
+    /// answer is polled has given up a request, and not one that nobody saw.
+    fn answer<B>(&self, mut request: Request<B>) -> Answering
+    where
+        B: HttpBody + Send + 'static,
+        B::Data: Send,
+        B::Error: Send,
+    {
+        let server = &self.server;
+        if self.is_at_path && !server.options().polling.serves(request.uri().path()) {
+            return Box::pin(ready(Ok(not_found())));
         }
-        Exchange::Body(post) => receive(post, request.into_body()).await,
-        Exchange::Upgrade(upgrade) => switch(&server, upgrade, on_upgrade),
-    };
-    Ok(into_http(response))
+        let on_upgrade = request.extensions_mut().remove();
+        let exchange = server.request(&Fields::of(&request).head(&request), self.peer);
+        match exchange {
+            Exchange::Answer(response) => Box::pin(ready(Ok(into_http(response)))),
+            Exchange::Wait(parked) => Box::pin(async { Ok(into_http(parked.await)) }),
+            Exchange::Body(post) => {
+                let receiving = receive(post, request.into_body());
+                Box::pin(async { Ok(into_http(receiving.await)) })
+            }
+            Exchange::Upgrade(upgrade) => {
+                let response = switch(server, upgrade, on_upgrade);
+                Box::pin(ready(Ok(into_http(response))))
+            }
+        }
+    }
 }
 
 /// The header fields of a request, one by one.
