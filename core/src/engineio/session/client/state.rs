@@ -210,11 +210,11 @@ impl State {
             _ => self.empty.saturating_add(1),
         };
         self.get = match self.empty.checked_sub(EMPTY_ANSWERS) {
-            None => Get::None,
-            Some(more) => {
+            Some(more) if self.is_live() => {
                 let rest = REST.saturating_mul(1 << more.min(7));
                 Get::Resting(now.after(rest.min(LONGEST_REST)))
             }
+            _ => Get::None,
         };
     }
 
@@ -448,3 +448,242 @@ const EMPTY_ANSWERS: u8 = 10;
 const REST: Duration = Duration::from_millis(10);
 /// But never longer.
 const LONGEST_REST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const SPAN: Duration = Duration::from_nanos(5);
+    const CHANNELS: [Channel; 3] = [Channel::Get, Channel::Post, Channel::WebSocket];
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    /// All there are, whether they can come about or not.
+    fn states() -> Vec<State> {
+        let lives = [
+            Life::Opening(at(10)),
+            Life::Open,
+            Life::Closing(Deadline::Unset),
+            Life::Closing(Deadline::At(at(10))),
+            Life::Doomed(Reason::Full),
+            Life::Closed(Reason::Forced),
+        ];
+        let gets = [Get::None, Get::Resting(at(15)), Get::Empty, Get::Fed];
+        let by = at(20);
+        let sockets = [
+            Socket::None,
+            Socket::Wanted,
+            Socket::Trying(by),
+            Socket::Probed(by),
+            Socket::Pausing(by),
+            Socket::Switching,
+            Socket::Active,
+            Socket::Told,
+            Socket::Refused,
+            Socket::Gone,
+        ];
+        let mut states = Vec::new();
+        for life in lives {
+            for get in gets {
+                for post in [Post::None, Post::InFlight, Post::Told] {
+                    states.extend(sockets.map(|socket| State {
+                        life,
+                        get,
+                        post,
+                        socket,
+                        empty: 0,
+                    }));
+                }
+            }
+        }
+        states
+    }
+
+    fn each(check: impl Fn(State)) {
+        states().into_iter().for_each(check);
+    }
+
+    fn in_flight(state: &State, channel: Channel) -> bool {
+        match channel {
+            Channel::Get => matches!(state.get, Get::Empty | Get::Fed),
+            Channel::Post => state.post != Post::None,
+            Channel::WebSocket => !matches!(state.socket, Socket::None | Socket::Wanted),
+        }
+    }
+
+    #[test]
+    fn every_state_meets_every_channel_that_begins() {
+        each(|state| {
+            for channel in CHANNELS {
+                for waiting in [false, true] {
+                    let wanted = state.wants(channel, waiting);
+                    let mut next = state;
+                    let attached = next.attach(channel, waiting, at(20));
+                    assert_eq!(attached.is_ok(), wanted, "{state:?}, {channel:?}");
+                    if !wanted {
+                        assert_eq!(next, state, "a refused channel changes nothing");
+                        continue;
+                    }
+                    assert!(!in_flight(&state, channel), "one at a time: {state:?}");
+                    assert!(in_flight(&next, channel) && !next.wants(channel, waiting));
+                    let pauses = matches!(
+                        state.socket,
+                        Socket::Pausing(_) | Socket::Switching | Socket::Active | Socket::Told
+                    );
+                    assert!(!pauses, "nothing is asked for by polling: {state:?}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_state_meets_every_channel_that_ends() {
+        each(|state| {
+            for channel in CHANNELS {
+                for how in [Detach::Done, Detach::Lost] {
+                    let lost = how == Detach::Lost;
+                    let mut next = state;
+                    let reason = next.detach(at(0), channel, how);
+                    let expected = match (channel, state.post, state.socket) {
+                        _ if !state.is_live() => None,
+                        (Channel::Get, ..) if lost && in_flight(&state, channel) => {
+                            Some(Reason::Lost(channel))
+                        }
+                        (Channel::Post, Post::InFlight | Post::Told, _) if lost => {
+                            Some(Reason::Lost(channel))
+                        }
+                        (Channel::Post, Post::Told, _) => Some(Reason::Forced),
+                        (Channel::WebSocket, _, Socket::Switching | Socket::Active) if lost => {
+                            Some(Reason::Lost(channel))
+                        }
+                        (Channel::WebSocket, _, Socket::Switching | Socket::Active) => {
+                            Some(Reason::Peer)
+                        }
+                        (Channel::WebSocket, _, Socket::Told) => Some(Reason::Forced),
+                        (Channel::WebSocket, _, Socket::Wanted) if state.is_opening() => {
+                            Some(Reason::Lost(channel))
+                        }
+                        _ => None,
+                    };
+                    assert_eq!(reason, expected, "{state:?}, {channel:?}, {how:?}");
+                    assert!(!in_flight(&next, channel));
+                    assert_eq!(next.life, state.life, "the caller ends it");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_state_meets_open_probe_upgrade_and_refusal() {
+        each(|state| {
+            for upgrade in [false, true] {
+                let mut next = state;
+                next.open(upgrade);
+                let opens = state.is_opening();
+                assert_eq!(next.is_open(), opens || state.is_open());
+                let wanted = opens && upgrade && state.socket == Socket::None;
+                let wants = next.wants(Channel::WebSocket, false);
+                let wanted_before = state.socket == Socket::Wanted && next.is_open();
+                assert_eq!(wants, wanted || wanted_before, "{state:?}");
+            }
+
+            let mut next = state;
+            let probed = matches!(state.socket, Socket::Probed(_));
+            assert_eq!(next.probe_answered(), probed);
+            assert_eq!(next == state, !probed);
+
+            let mut next = state;
+            let idle = !in_flight(&state, Channel::Get) && !in_flight(&state, Channel::Post);
+            let switches = idle && state.is_live() && matches!(state.socket, Socket::Pausing(_));
+            assert_eq!(next.switch(), switches, "{state:?}");
+            if switches {
+                assert_eq!(next.gives(Channel::WebSocket, true), Gives::Upgrade);
+                next.given(Channel::WebSocket, Gives::Upgrade);
+                assert_eq!(next.gives(Channel::WebSocket, true), Gives::Queue);
+                assert_eq!(next.transport(), Transport::WebSocket);
+            }
+
+            let mut next = state;
+            next.refuse();
+            if state.probe_deadline().is_some() {
+                assert_eq!(next.gives(Channel::WebSocket, true), Gives::Close);
+                assert_eq!(next.listener(Channel::WebSocket), Listener::Nobody);
+            }
+            assert!(!next.wants(Channel::WebSocket, true));
+        });
+    }
+
+    #[test]
+    fn every_state_gives_until_there_is_nothing_left() {
+        each(|state| {
+            for channel in CHANNELS {
+                let mut next = state;
+                let mut given = Vec::new();
+                for waiting in [true, false, false, false, false] {
+                    let gives = next.gives(channel, waiting);
+                    next.given(channel, gives);
+                    given.push(gives);
+                }
+                assert_eq!(given.pop(), Some(Gives::Nothing), "{state:?} for ever");
+                let of_queue = given.contains(&Gives::Queue);
+                assert!(!of_queue || state.is_live());
+                assert_eq!(next.life, state.life);
+            }
+        });
+    }
+
+    #[test]
+    fn every_state_meets_commands_and_the_end() {
+        each(|state| {
+            let mut next = state;
+            next.close();
+            assert!(!next.is_open() && !next.is_opening());
+            assert_eq!(next.reason(), state.reason(), "close is no end yet");
+            assert!(!next.wants(Channel::WebSocket, true));
+
+            let mut next = state;
+            next.doom(Reason::Full);
+            match state.is_live() {
+                true => assert_eq!(next.expire(at(0), SPAN), Some(Reason::Full)),
+                false => assert_eq!(next, state),
+            }
+
+            let mut next = state;
+            next.empty = EMPTY_ANSWERS;
+            next.end(Reason::PingTimeout);
+            assert_eq!(next.reason(), Some(Reason::PingTimeout));
+            assert_eq!((next.deadline(), next.expire(at(99), SPAN)), (None, None));
+            for channel in CHANNELS {
+                assert!(!next.wants(channel, true));
+                assert_eq!(next.listener(channel), Listener::Nobody);
+                assert_ne!(next.gives(channel, true), Gives::Queue);
+                next.detach(at(99), channel, Detach::Lost);
+            }
+            assert!(next.is_finished(), "{state:?}");
+        });
+    }
+
+    #[test]
+    fn every_state_meets_the_passing_of_time() {
+        each(|state| {
+            for now in [at(0), at(9), at(10), at(15), at(20), at(99)] {
+                let mut next = state;
+                let reason = next.expire(now, SPAN);
+                let expected = match state.life {
+                    Life::Doomed(reason) => Some(reason),
+                    Life::Opening(by) if by <= now => Some(Reason::OpenTimeout),
+                    Life::Closing(Deadline::At(by)) if by <= now => Some(Reason::Forced),
+                    _ => None,
+                };
+                assert_eq!(reason, expected, "{state:?} at {now:?}");
+                if let Some(reason) = reason {
+                    next.end(reason);
+                }
+                assert!(next.deadline().is_none_or(|at| at > now), "{state:?}");
+            }
+        });
+    }
+}
