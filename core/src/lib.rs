@@ -85,7 +85,7 @@
 //! 3. [`websocket::handshake`]: how it is opened, from bytes or from headers that an
 //!    HTTP library has parsed.
 //! 4. [`driver`]: the loop between a machine and a transport, for any async runtime.
-//! 5. [`engineio`]: the packets and payloads of Engine.IO.
+//! 5. [`engineio`]: Engine.IO, from packets to sessions.
 //! 6. [`utf8`] and [`http`]: what WebSocket needs of other protocols.
 //!
 //! # Features

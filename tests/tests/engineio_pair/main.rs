@@ -69,5 +69,48 @@ fn u23_every_order_in_which_one_thing_goes_wrong() {
 #[test]
 fn u23_every_order_in_which_two_things_go_wrong() {
     let worlds = search(World::new(Version::V4, 1, 2));
-    eprintln!("{worlds}");
+    assert!(worlds > 50_000, "{worlds}");
 }
+
+#[test]
+fn random_worlds_in_which_much_goes_wrong() {
+    for seed in 0..SEEDS {
+        let version = [Version::V3, Version::V4][(seed % 2) as usize];
+        let mut random = Random(seed);
+        let (messages, faults) = (random.below(30) as u8, random.below(5) as u8);
+        let mut world = World::new(version, messages, faults);
+        let mut path = Vec::new();
+        loop {
+            let steps = world.steps();
+            let (faults, rest): (Vec<_>, Vec<_>) =
+                steps.iter().partition(|step| matches!(step, Step::Goes(_)));
+            let from = match !faults.is_empty() && random.below(16) == 0 {
+                true => faults,
+                false => rest,
+            };
+            if from.is_empty() || path.len() > 2000 {
+                break;
+            }
+            let step = from[random.below(from.len())];
+            path.push(step);
+            told(&path, || world.step(step));
+            told(&path, || world.refused_commands_change_nothing());
+        }
+        told(&path, || world.settle());
+    }
+}
+
+/// SplitMix64: enough to be different each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+}
+
+const SEEDS: u64 = 500;

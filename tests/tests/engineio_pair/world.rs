@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use sockeye::engineio::{
-    Channel, ClientConfig, ClientSession, Config, Detach, Event, Fault, Packet, Packets, Reason,
-    ServerSession, Sid, Transport, Version,
+    Channel, ClientConfig, ClientSession, Config, Detach, Event, Fault, Packet, Packets, Prepared,
+    Reason, ServerSession, Sid, Transport, Version,
 };
 use sockeye::{Instant, Kind};
 
@@ -599,6 +599,33 @@ impl World {
             !server.upgraded || client.upgraded,
             "the client knows first"
         );
+    }
+
+    /// Tries what is to be refused, on clones.
+    pub fn refused_commands_change_nothing(&self) {
+        let (mut server, mut client) = (self.server.clone(), self.client.clone());
+        let polling = |transport| transport == Transport::Polling;
+        let cut = server.version() == Version::V4;
+        if !server.is_open() || (cut && polling(server.transport())) {
+            server.send("\x1e").unwrap_err();
+            server.send_prepared(&Prepared::new("\x1e")).unwrap_err();
+        }
+        if !client.is_open() || (cut && polling(client.transport())) {
+            client.send("\x1e").unwrap_err();
+        }
+        client.send(&[0; 1_000_001]).unwrap_err();
+        for channel in [Channel::Get, Channel::Post, Channel::WebSocket] {
+            if !client.wants(channel) {
+                assert_eq!(client.attach(self.now, channel).unwrap_err().event, None);
+            }
+        }
+        if server.reason().is_some() || !polling(server.transport()) {
+            for channel in [Channel::Get, Channel::Post, Channel::WebSocket] {
+                assert_eq!(server.attach(self.now, channel).unwrap_err().event, None);
+            }
+        }
+        assert_eq!(client, self.client);
+        assert_eq!(server, self.server);
     }
 
     /// Lets everything happen that has to, without another fault, and checks what
