@@ -35,9 +35,12 @@ enum Outcome {
 }
 use Outcome::*;
 
+/// Version 3 and version 4.
+type Both = [Outcome; 2];
+
 /// Columns: what it is; at the server by polling and by WebSocket; at the client.
 /// Two outcomes in one place are those of version 3 and of version 4.
-const TABLE: [(&[u8], [Outcome; 2], [Outcome; 2], [Outcome; 2]); 7] = [
+const TABLE: [(&[u8], Both, Both, Both); 7] = [
     (b"0", [Unexpected; 2], [Unexpected; 2], [Unexpected; 2]),
     (b"1", [Peer; 2], [Peer; 2], [Peer; 2]),
     (

@@ -382,7 +382,7 @@ impl Payload {
 }
 
 /// U+001E, which stands between the packets of version 4.
-const SEPARATOR: u8 = 0x1e;
+pub(super) const SEPARATOR: u8 = 0x1e;
 /// How many bytes a block has.
 const BLOCK: usize = 64;
 /// A word whose bytes are all 1.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 
+use super::payload::SEPARATOR;
 use super::{QueueLimits, Version};
 use crate::{Kind, Message};
 
@@ -161,9 +162,6 @@ impl Queue {
         self.bytes
     }
 }
-
-/// What stands between packets in a payload of version 4.
-const SEPARATOR: u8 = 0x1e;
 
 #[cfg(test)]
 mod tests {
