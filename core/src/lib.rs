@@ -85,7 +85,8 @@
 //! 3. [`websocket::handshake`]: how it is opened, from bytes or from headers that an
 //!    HTTP library has parsed.
 //! 4. [`driver`]: the loop between a machine and a transport, for any async runtime.
-//! 5. [`engineio`]: Engine.IO, from packets to sessions.
+//! 5. [`engineio`]: Engine.IO, from packets to sessions; [`driver::engineio`] has
+//!    servers.
 //! 6. [`utf8`] and [`http`]: what WebSocket needs of other protocols.
 //!
 //! # Features
@@ -96,6 +97,7 @@
 //! | `simd` | vector instructions for UTF-8 and masking, chosen at run time |
 //! | `http` | conversions from and to the types of the `http` crate |
 //! | `futures` | `Stream` and `Sink` for the types of [`driver`] |
+//! | `hyper` | Engine.IO as a service for hyper and tower |
 //!
 //! Without `std` it needs `alloc`. There is no `unsafe` in it.
 #![no_std]

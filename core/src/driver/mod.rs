@@ -18,6 +18,8 @@
 //! there, and a message given to `send` is queued exactly when `send` returns.
 //! The handshakes own their transport and close it when they are dropped.
 //!
+//! Servers of Engine.IO are in [`engineio`]; for hyper there is `hyper`.
+//!
 //! # An `Io` of one's own
 //!
 //! Here is one over memory, whose reads and writes never have to wait. Over

@@ -20,9 +20,9 @@ use core::task::{Context, Poll, Waker};
 use std::panic::catch_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Handler;
 use super::server::Shared;
 use super::socket::Wait;
+use super::{Handler, Server};
 use crate::engineio::{
     Channel, Detach, Event, Fault, Payload, Prepared, Reason, Refusal, SendError, ServerSession,
     Sid, Stats, Transport, Version,
@@ -376,9 +376,9 @@ impl<H: Handler> Session<H> {
         &self.entry.data
     }
 
-    /// The application, whose session this is.
-    pub fn handler(&self) -> &H {
-        &self.server.handler
+    /// The server, with the application and its other sessions.
+    pub fn server(&self) -> Server<H> {
+        Server(self.server.clone())
     }
 
     /// The name of the session: a secret, which lets whoever knows it read and

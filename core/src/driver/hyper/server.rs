@@ -53,7 +53,8 @@ impl<H: Handler> Service<H> {
         self
     }
 
-    /// Says who asks: for a service that belongs to one connection.
+    /// Says who asks: for a service that belongs to one connection. Otherwise an
+    /// extension of the request says so that is a [`SocketAddr`], if there is one.
     #[must_use]
     pub fn peer(mut self, peer: Option<SocketAddr>) -> Self {
         self.peer = peer;
@@ -158,7 +159,9 @@ impl<H: Handler> Service<H> {
             return Box::pin(ready(Ok(not_found())));
         }
         let on_upgrade = request.extensions_mut().remove();
-        let exchange = server.request(&Fields::of(&request).head(&request), self.peer);
+        let said = || request.extensions().get().copied();
+        let peer = self.peer.or_else(said);
+        let exchange = server.request(&Fields::of(&request).head(&request), peer);
         match exchange {
             Exchange::Answer(response) => Box::pin(ready(Ok(into_http(response)))),
             Exchange::Wait(parked) => Box::pin(async { Ok(into_http(parked.await)) }),
