@@ -178,6 +178,21 @@ fn p06_e11_a_close_ends_the_session_and_the_payload() {
     assert_eq!(bench.answers(), ["1:6"]);
 }
 
+/// As an echo is, which answers the first packet of a POST before the next is read.
+#[test]
+fn p02_p06_what_is_sent_before_the_end_goes_before_it() {
+    for (body, status, answer) in [("1", 200, "4a"), ("7", 400, "4a\x1e1")] {
+        let mut bench = polling();
+        bench.get();
+        bench.post_begins().unwrap();
+        bench.session.send("a").unwrap();
+        assert_eq!(bench.post_ends(body), status);
+        assert_eq!(bench.answers(), [answer]);
+        assert!(bench.session.is_finished());
+        assert_eq!(bench.session.next_unsent(), None);
+    }
+}
+
 #[test]
 fn p12_p14_s22_a_body_that_is_not_taken_ends_the_session() {
     let limit = 1_000_000;

@@ -228,6 +228,11 @@ impl State {
         let closing = matches!(self.life, Life::Closing(_));
         match (self.life, self.socket, self.get) {
             (Life::Doomed(_), ..) => Gives::Nothing,
+            // What was sent before the end, while the client waited for it.
+            (Life::Closed(_), Socket::None, Get::Waiting | Get::Fed) if waiting => Gives::Queue,
+            (Life::Closed(reason), Socket::None, Get::Fed) if reason != Reason::Peer => {
+                Gives::Close
+            }
             // "noop" if the client knows already that it is over.
             (Life::Closed(Reason::Peer), _, Get::Waiting | Get::Due) => Gives::Noop,
             (Life::Closed(_), _, Get::Waiting | Get::Due) => Gives::Close,
@@ -552,6 +557,13 @@ mod tests {
         });
     }
 
+    /// Whether what is queued when the session ends goes out by this channel.
+    fn is_waited_for_at_the_end(state: State, channel: Channel) -> bool {
+        let waits = matches!(state.get, Get::Waiting | Get::Fed);
+        let ended = state.reason().is_some();
+        ended && channel == Channel::Get && waits && state.socket == Socket::None
+    }
+
     #[test]
     fn every_state_gives_until_there_is_nothing_left() {
         each(|state| {
@@ -570,7 +582,8 @@ mod tests {
                     }
                     assert_eq!(next.life, state.life);
                     let of_queue = given.contains(&Gives::Queue);
-                    assert!(!of_queue || (waiting && state.is_live()), "{state:?}");
+                    let may = state.is_live() || is_waited_for_at_the_end(state, channel);
+                    assert!(!of_queue || (waiting && may), "{state:?}");
                     let both = [Channel::Get, Channel::WebSocket]
                         .map(|channel| state.gives(channel, true) == Gives::Queue);
                     assert_ne!(both, [true; 2], "nothing goes out by both");
@@ -604,7 +617,8 @@ mod tests {
             assert_eq!((next.deadline(), next.expire(at(99), SPAN)), (None, None));
             for channel in CHANNELS {
                 assert_eq!(next.listener(channel), Listener::Nobody);
-                assert_ne!(next.gives(channel, true), Gives::Queue);
+                let of_queue = next.gives(channel, true) == Gives::Queue;
+                assert_eq!(of_queue, is_waited_for_at_the_end(next, channel));
                 let gives = next.gives(channel, true);
                 next.given(channel, gives);
                 next.detach(channel, Detach::Done);
