@@ -35,29 +35,33 @@ enum Outcome {
 }
 use Outcome::*;
 
-/// Version 3 and version 4.
-type Both = [Outcome; 2];
+/// The outcome in version 3, and that in version 4.
+type Cell = [Outcome; 2];
 
-/// Columns: what it is; at the server by polling and by WebSocket; at the client.
-/// Two outcomes in one place are those of version 3 and of version 4.
-const TABLE: [(&[u8], Both, Both, Both); 7] = [
-    (b"0", [Unexpected; 2], [Unexpected; 2], [Unexpected; 2]),
-    (b"1", [Peer; 2], [Peer; 2], [Peer; 2]),
+/// What a packet with this first byte is: at the server by polling, there by
+/// WebSocket, and at the client.
+const TABLE: [(u8, [Cell; 3]); 7] = [
+    (b'0', [[Unexpected; 2]; 3]),
+    (b'1', [[Peer; 2]; 3]),
     (
-        b"2",
-        [Nothing, Heartbeat],
-        [Nothing, Heartbeat],
-        [Heartbeat, Nothing],
+        b'2',
+        [
+            [Nothing, Heartbeat],
+            [Nothing, Heartbeat],
+            [Heartbeat, Nothing],
+        ],
     ),
     (
-        b"3",
-        [Heartbeat, Nothing],
-        [Heartbeat, Nothing],
-        [Nothing, Heartbeat],
+        b'3',
+        [
+            [Heartbeat, Nothing],
+            [Heartbeat, Nothing],
+            [Nothing, Heartbeat],
+        ],
     ),
-    (b"4", [Text; 2], [Text; 2], [Text; 2]),
-    (b"5", [Unexpected; 2], [Nothing; 2], [Unexpected; 2]),
-    (b"6", [Nothing; 2], [Nothing; 2], [Nothing; 2]),
+    (b'4', [[Text; 2]; 3]),
+    (b'5', [[Unexpected; 2], [Nothing; 2], [Unexpected; 2]]),
+    (b'6', [[Nothing; 2]; 3]),
 ];
 
 fn expected(server: bool, version: Version, by: By, when: When, kind: Kind, byte: u8) -> Outcome {
@@ -73,8 +77,8 @@ fn expected(server: bool, version: Version, by: By, when: When, kind: Kind, byte
         (Kind::Text, _) if byte == b'b' => return if v3 { Parse } else { Binary },
         (Kind::Text, _) => {}
     }
-    let row = TABLE.iter().find(|(first, ..)| *first == [byte]);
-    let Some((_, polling, websocket, client)) = row else {
+    let Some((_, [polling, websocket, client])) = TABLE.iter().find(|(first, _)| *first == byte)
+    else {
         return Parse;
     };
     let cell = match (server, by) {
