@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::payload::SEPARATOR;
 use super::{QueueLimits, Version};
-use crate::{Kind, Message};
+use crate::{Kind, Message, utf8};
 
 /// A message in the form in which sessions keep it until it is sent.
 ///
@@ -61,7 +61,7 @@ impl Prepared {
         match self.kind {
             Kind::Binary => Message::from(&*self.bytes),
             // It came from a `str`.
-            Kind::Text => Message::from(core::str::from_utf8(self.payload()).unwrap_or_default()),
+            Kind::Text => Message::from(utf8::validate(self.payload()).unwrap_or_default()),
         }
     }
 

@@ -92,6 +92,9 @@ pub struct ServerSession {
     config: Arc<Config>,
 }
 
+/// An idle session is this, and owns nothing else.
+const _: () = assert!(core::mem::size_of::<ServerSession>() <= 320);
+
 /// Whether the client knows the session yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Opening {
