@@ -1,7 +1,9 @@
 //! A proxy between clients and a server that disturbs what passes.
 //!
-//!     cargo run -p sockeye-tests --features chaos --bin chaos -- \
-//!         --server 127.0.0.1:3000 --seed 1 --drop-request 0.01
+//! ```sh
+//! cargo run -p sockeye-tests --features chaos --bin chaos -- \
+//!     --server 127.0.0.1:3000 --seed 1 --drop-request 0.01
+//! ```
 //!
 //! `--seed` chooses what happens: the same happens again to the connection of the same
 //! number, as far as clients connect in the same order. The other options are those of
