@@ -554,3 +554,65 @@ fn volatile_messages_are_dropped_where_the_websocket_does_not_keep_up() {
     bench.flush();
     assert_eq!(bench.session.send_volatile("c"), Ok(true));
 }
+
+/// A client that keeps to no rule: the session does, and sends everything once and
+/// in order.
+#[test]
+fn any_order_of_anything_is_survived() {
+    let packets = [
+        "2probe", "5", "2", "3", "4a", "1", "6", "0", "9", "", "b!", "bAQ==",
+    ];
+    let mut ends = std::collections::HashSet::new();
+    for seed in 0..3000_u64 {
+        let mut state = seed;
+        let mut below = |end: usize| {
+            state = state
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            (state >> 33) as usize % end
+        };
+        let version = [Version::V3, Version::V4][below(2)];
+        let mut bench = Bench::polling(version, Config::default());
+        let (mut sent, mut answers, mut messages) = (0, Vec::new(), Vec::new());
+        for _ in 0..60 {
+            match below(20) {
+                0..5 => drop(bench.try_get()),
+                5 => drop(bench.post_begins()),
+                6 => drop(bench.post_ends(packets[below(packets.len())])),
+                7 => bench.detach(Channel::Post, Detach::Done),
+                8 | 9 => drop(bench.connect()),
+                // Those that go over more often than the others.
+                10..14 if !bench.session.is_paused() => bench.receive(packets[below(2)]),
+                14 if !bench.session.is_paused() => bench.receive(packets[below(packets.len())]),
+                15 if below(4) == 0 => {
+                    let channel = [Channel::Get, Channel::Post, Channel::WebSocket][below(3)];
+                    bench.detach(channel, [Detach::Done, Detach::Lost][below(2)]);
+                }
+                16 if below(8) == 0 => bench.session.close(),
+                17 => bench.pass(Duration::from_secs(below(15) as u64)),
+                _ => {
+                    if bench.session.send(format!("m{sent}.")).is_ok() {
+                        sent += 1;
+                    }
+                    bench.flush();
+                }
+            }
+            answers.extend(bench.answers());
+            messages.extend(bench.messages());
+        }
+        let out = [answers.concat(), messages.concat()].concat();
+        let numbers = out
+            .split('m')
+            .skip(1)
+            .filter_map(|text| text.split('.').next());
+        let mut next = 0;
+        for number in numbers {
+            assert_eq!(number, next.to_string(), "seed {seed}: {out:?}");
+            next += 1;
+        }
+        let unsent = bench.session.queued_messages();
+        assert_eq!(next + unsent, sent, "seed {seed}");
+        ends.insert(bench.session.reason().map(|reason| reason.name()));
+    }
+    assert_eq!(ends.len(), 6, "{ends:?}");
+}
