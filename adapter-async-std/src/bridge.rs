@@ -14,6 +14,13 @@ use crate::io::{AsyncRead, AsyncWrite};
 #[derive(Debug)]
 pub struct HyperStream<S>(pub S);
 
+impl<S> HyperStream<S> {
+    /// Wraps a stream.
+    pub fn new(stream: S) -> Self {
+        Self(stream)
+    }
+}
+
 impl<S: AsyncRead + Unpin> Read for HyperStream<S> {
     /// What is read is copied once: hyper's buffers cannot be lent without
     /// `unsafe`.

@@ -190,18 +190,10 @@ impl Connect {
     /// # Cancel safety
     ///
     /// Dropping the future closes the transport.
-    pub async fn open(mut self) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
+    pub async fn open(self) -> Result<WebSocket<MaybeTls<TcpStream>>, ConnectError> {
         let limit = self.timeout;
         let work = async {
-            if self.secure {
-                // Better known before anything is sent.
-                self.tls_config()?;
-            }
-            let addresses = match self.addresses.take() {
-                Some(addresses) => addresses,
-                None => net::resolve(&self.host, self.port).await?,
-            };
-            let stream = tcp::dial(addresses, &self.tcp).await?;
+            let stream = self.dial().await?;
             let peer = net::peer_addr(&stream);
             self.secure_over(stream, peer).await
         };
@@ -250,13 +242,32 @@ impl Connect {
         peer: Option<SocketAddr>,
     ) -> Result<WebSocket<MaybeTls<S>>, ConnectError> {
         let begin = Clock::now();
-        let stream = match self.secure {
-            true => within(self.limits.timeout, Box::pin(self.add_tls(stream))).await?,
-            false => MaybeTls::Plain(stream),
-        };
+        let stream = self.secure(stream).await?;
         self.limits.timeout = self.limits.timeout.saturating_sub(begin.elapsed());
         let transport = Transport::new(stream).with_peer(peer);
         self.shake_hands(transport).await
+    }
+
+    async fn dial(&self) -> Result<TcpStream, ConnectError> {
+        if self.secure {
+            // Better known before anything is sent.
+            self.tls_config()?;
+        }
+        let addresses = match &self.addresses {
+            Some(addresses) => addresses.clone(),
+            None => net::resolve(&self.host, self.port).await?,
+        };
+        Ok(tcp::dial(addresses, &self.tcp).await?)
+    }
+
+    async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<MaybeTls<S>, ConnectError> {
+        match self.secure {
+            true => within(self.limits.timeout, Box::pin(self.add_tls(stream))).await,
+            false => Ok(MaybeTls::Plain(stream)),
+        }
     }
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
@@ -270,6 +281,22 @@ impl Connect {
         let (mut websocket, response) = connected?;
         websocket.get_mut().opened(Head::Client(response));
         Ok(websocket)
+    }
+}
+
+/// For HTTP with the same server.
+#[cfg(feature = "engineio")]
+impl Connect {
+    /// A connection without a handshake but that of TLS.
+    pub(crate) async fn stream(self) -> Result<MaybeTls<TcpStream>, ConnectError> {
+        let work = async { self.secure(self.dial().await?).await };
+        within(self.timeout, Box::pin(work)).await
+    }
+
+    /// Asks for something else.
+    pub(crate) fn request(mut self, request: ClientRequest) -> Self {
+        self.request = request;
+        self
     }
 }
 

@@ -45,13 +45,15 @@ use sockeye::Instant;
 use sockeye::driver::{self, Group, Member};
 
 pub use sockeye::Message;
+pub use sockeye::driver::engineio::client;
 pub use sockeye::driver::engineio::{
     Exchange, Handler, Head, Opening, Options, Parked, Post, Refused, Server, Session, Upgrade,
 };
-pub use sockeye::driver::hyper::Service;
+pub use sockeye::driver::hyper::{Dial, HttpClient, Service};
 pub use sockeye::engineio::*;
 
 pub use crate::bridge::{HyperStream, HyperTimer};
+pub use crate::engineio_client::{Client, Connect, Dialer, connect};
 use crate::io::{AsyncRead, AsyncWrite, Clock, timeout};
 use crate::net::Listener;
 use crate::server::{Served, accept_until};
@@ -106,6 +108,11 @@ impl driver::Runtime for Runtime {
     fn random(&self, bytes: &mut [u8]) -> bool {
         getrandom::fill(bytes).is_ok()
     }
+}
+
+/// What clients need, which have no tasks.
+pub(crate) fn client_runtime() -> Runtime {
+    Runtime::new(drop)
 }
 
 /// A timer of `async-io`.
@@ -202,7 +209,7 @@ where
     let http = http1::Builder::new()
         .timer(HyperTimer)
         .header_read_timeout(HEAD)
-        .serve_connection(HyperStream(stream), service)
+        .serve_connection(HyperStream::new(stream), service)
         .with_upgrades();
     let mut http = pin!(http);
     let mut is_leaving = false;

@@ -156,6 +156,8 @@ mod bridge;
 mod client;
 #[cfg(feature = "engineio")]
 pub mod engineio;
+#[cfg(feature = "engineio")]
+mod engineio_client;
 mod io;
 mod keys;
 mod net;

@@ -41,19 +41,22 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+pub use hyper_util::rt::TokioIo as HyperStream;
+use hyper_util::rt::TokioTimer;
 use sockeye::Instant;
 use sockeye::driver::{self, Group, Member};
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep_until};
 
 pub use sockeye::Message;
+pub use sockeye::driver::engineio::client;
 pub use sockeye::driver::engineio::{
     Exchange, Handler, Head, Opening, Options, Parked, Post, Refused, Server, Session, Upgrade,
 };
-pub use sockeye::driver::hyper::Service;
+pub use sockeye::driver::hyper::{Dial, HttpClient, Service};
 pub use sockeye::engineio::*;
 
+pub use crate::engineio_client::{Client, Connect, Dialer, connect};
 use crate::io::{AsyncRead, AsyncWrite, Clock, timeout};
 use crate::net::Listener;
 use crate::server::{Served, accept_until};
@@ -98,6 +101,11 @@ impl driver::Runtime for Runtime {
     fn random(&self, bytes: &mut [u8]) -> bool {
         getrandom::fill(bytes).is_ok()
     }
+}
+
+/// What clients need, which have no tasks.
+pub(crate) fn client_runtime() -> Runtime {
+    Runtime::new()
 }
 
 impl Default for Runtime {
@@ -188,7 +196,7 @@ where
     let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(HyperStream::new(stream), service)
         .with_upgrades();
     let mut http = pin!(http);
     let mut is_leaving = false;

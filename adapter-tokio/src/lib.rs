@@ -155,6 +155,8 @@ mod trace;
 pub mod axum;
 #[cfg(feature = "engineio")]
 pub mod engineio;
+#[cfg(feature = "engineio")]
+mod engineio_client;
 #[cfg(feature = "rustls")]
 pub mod tls;
 #[cfg(feature = "hyper")]

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// These are the same text, but for the name of the crate in their examples.
-const SAME: [&str; 6] = [
+const SAME: [&str; 7] = [
     "client.rs",
+    "engineio_client.rs",
     "keys.rs",
     "server.rs",
     "socket.rs",

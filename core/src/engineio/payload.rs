@@ -357,6 +357,14 @@ impl Payload {
         self.kind
     }
 
+    /// What `Content-Type` says of the body.
+    pub const fn content_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Text => "text/plain; charset=UTF-8",
+            Kind::Binary => "application/octet-stream",
+        }
+    }
+
     /// How many packets there are.
     pub const fn packets(&self) -> usize {
         self.packets

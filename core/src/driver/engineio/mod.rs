@@ -15,6 +15,7 @@
 //! There is one task for the deadlines of all sessions, and one for each WebSocket;
 //! a session that polls has none.
 
+pub mod client;
 mod deadlines;
 mod exchange;
 mod handler;

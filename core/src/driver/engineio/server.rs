@@ -399,7 +399,7 @@ impl Options {
 const RETRY: Duration = Duration::from_secs(5);
 
 /// So much may wait in a connection beside what waits in the session.
-const MAX_OUTGOING: usize = 64 * 1024;
+pub(super) const MAX_OUTGOING: usize = 64 * 1024;
 
 /// After so many sessions other tasks get their turn.
 const TURN: usize = 256;

@@ -120,9 +120,9 @@ where
     }
 }
 
-/// The body of an answer, which is there as a whole.
+/// A body that is there as a whole.
 #[derive(Debug, Default)]
-pub struct Body(Bytes);
+pub struct Body(pub(super) Bytes);
 
 impl HttpBody for Body {
     type Data = Bytes;

@@ -52,5 +52,5 @@ mod response;
 
 pub use self::cookie::{Cookie, CookieError, SameSite};
 pub use self::options::Options;
-pub use self::request::{Asks, Exchange, Known, Opening, Post, Request, RequestError};
-pub use self::response::{Answer, Response};
+pub use self::request::{Asks, Exchange, Known, Opening, Post, Request, RequestError, body_kind};
+pub use self::response::{Answer, Response, error_code};

@@ -308,17 +308,22 @@ impl<'h> Head<'h> {
     }
 
     fn post(&self) -> Post {
-        let media_type = self.content_type.unwrap_or_default();
-        let media_type = media_type.split(|&byte| byte == b';').next();
-        let media_type = header::trim(media_type.unwrap_or_default());
         Post {
-            kind: match media_type.eq_ignore_ascii_case(b"application/octet-stream") {
-                true => Kind::Binary,
-                false => Kind::Text,
-            },
+            kind: body_kind(self.content_type.unwrap_or_default()),
             len: self.content_length.and_then(length),
             is_plain: !self.is_encoded,
         }
+    }
+}
+
+/// What a body holds whose `Content-Type` is this: binary if it is
+/// `application/octet-stream`, and text if it is anything else.
+pub fn body_kind(content_type: &[u8]) -> Kind {
+    let media_type = content_type.split(|&byte| byte == b';').next();
+    let media_type = header::trim(media_type.unwrap_or_default());
+    match media_type.eq_ignore_ascii_case(b"application/octet-stream") {
+        true => Kind::Binary,
+        false => Kind::Text,
     }
 }
 

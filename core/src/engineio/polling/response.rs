@@ -9,8 +9,7 @@ use core::time::Duration;
 
 use super::request::Page;
 use super::{Options, RequestError};
-use crate::Kind;
-use crate::engineio::json::push_string;
+use crate::engineio::json::{Json, push_string};
 use crate::engineio::{Payload, Reason, Refusal, Sid, Transport};
 use crate::http::Origins;
 use crate::http::header::{elements, is_token};
@@ -78,11 +77,7 @@ impl Answer {
 
     /// The answer to a GET.
     pub fn polled(&self, payload: Payload) -> Response {
-        let content_type = match payload.kind() {
-            Kind::Text => "text/plain; charset=UTF-8",
-            Kind::Binary => "application/octet-stream",
-        };
-        let response = self.response(200, content_type, payload.into_body());
+        let response = self.response(200, payload.content_type(), payload.into_body());
         response.with("Cache-Control", "no-store")
     }
 
@@ -156,6 +151,20 @@ impl Answer {
         let response = self.cors.response(status, body);
         let response = response.with("Content-Type", content_type);
         response.with("Content-Length", len)
+    }
+}
+
+/// The code in the body of an answer that is no success, if it has one: 1 says that
+/// the session is unknown.
+pub fn error_code(body: &[u8]) -> Option<u8> {
+    let mut json = Json::new(core::str::from_utf8(body).ok()?);
+    json.expect("{").ok()?;
+    loop {
+        match &*json.name().ok()? {
+            "code" => return json.number().ok()?.parse().ok(),
+            _ => json.skip().ok()?,
+        }
+        json.expect(",").ok()?;
     }
 }
 
@@ -266,3 +275,26 @@ const fn message(code: u8) -> &'static str {
 const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
 /// As clients have it from other servers; what is not used here is answered 405.
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_an_error_is_found() {
+        for (body, code) in [
+            (r#"{"code":1,"message":"Session ID unknown"}"#, Some(1)),
+            (r#" { "message" : "{\"code\":2}", "code" : 3 } "#, Some(3)),
+            (r#"{"code":256}"#, None),
+            (r#"{"code":"1"}"#, None),
+            (r#"{"message":"none"}"#, None),
+            (r#""Invalid session""#, None),
+            ("{", None),
+            ("", None),
+            ("<html>", None),
+        ] {
+            assert_eq!(error_code(body.as_bytes()), code, "{body}");
+        }
+        assert_eq!(error_code(b"\xff"), None);
+    }
+}
