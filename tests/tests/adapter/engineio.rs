@@ -17,7 +17,7 @@ use crate::runtime::adapter::engineio::{
     Handler, Message, Opening, Options, Reason, Refused, Server, Session, serve,
 };
 use crate::runtime::adapter::handshake::Origins;
-use crate::runtime::{block_on, engineio_runtime, spawn};
+use crate::runtime::{block_on, engineio_runtime, spawn, threads};
 
 /// Sends back what comes, and notes what it is told.
 #[derive(Clone, Default)]
@@ -344,6 +344,62 @@ fn an_upgrade_that_is_no_websocket_is_refused() {
         http.begin("GET", "EIO=4&transport=websocket", fields).await;
         assert_eq!(http.answer().await.0, 400);
         assert!(bed.server.is_empty());
+    });
+}
+
+/// However many send at once, nothing is lost, doubled or left lying: by polling,
+/// through the upgrade, and by WebSocket.
+#[test]
+fn many_threads_send_to_one_session() {
+    const THREADS: usize = 4;
+    const EACH: usize = 3000;
+
+    threads(async {
+        let bed = Bed::serving(options());
+        let (mut http, mut socket) = (bed.connect(), bed.connect());
+        let query = bed.open(&mut http).await;
+        let session = bed.server.sessions().next().unwrap();
+        let senders = (0..THREADS).map(|thread| {
+            let session = session.clone();
+            std::thread::spawn(move || {
+                for n in 0..EACH {
+                    while session.send(format!("{thread} {n}")).is_err() {
+                        std::thread::yield_now();
+                    }
+                }
+            })
+        });
+        let senders: Vec<_> = senders.collect();
+        let mut next = [0; THREADS];
+        let mut take = |packet: &str| {
+            let Some(message) = packet.strip_prefix('4') else {
+                return 0;
+            };
+            let (thread, n) = message.split_once(' ').unwrap();
+            let thread: usize = thread.parse().unwrap();
+            assert_eq!(n.parse(), Ok(next[thread]), "of thread {thread}");
+            next[thread] += 1;
+            1
+        };
+        let mut count = 0;
+        while count < EACH {
+            let (status, _, body) = http.get(&query).await;
+            assert_eq!(status, 200);
+            count += body.split('\x1e').map(&mut take).sum::<usize>();
+        }
+        let over = query.replace("polling", "websocket");
+        socket.begin("GET", &over, UPGRADE).await;
+        assert_eq!(socket.answer().await.0, 101);
+        socket.write(&Frame::m0(0x81, "2probe").bytes()).await;
+        assert_eq!(socket.frame().await, "3probe");
+        let (_, _, body) = http.get(&query).await;
+        count += body.split('\x1e').map(&mut take).sum::<usize>();
+        socket.write(&Frame::m0(0x81, "5").bytes()).await;
+        while count < THREADS * EACH {
+            count += take(&socket.frame().await);
+        }
+        senders.into_iter().for_each(|it| it.join().unwrap());
+        assert_eq!(next, [EACH; THREADS]);
     });
 }
 

@@ -7,6 +7,7 @@
 mod inbox;
 mod kit;
 mod limits;
+mod memory;
 mod requests;
 mod shutdown;
 mod sockets;
