@@ -206,6 +206,8 @@ for (const mode of Object.keys(TRANSPORTS)) {
 
 checks['another transport after the upgrade is refused, and the session goes on'] = async () => {
   const session = await Session.open('upgrade');
+  // The server knows of the upgrade, too.
+  await session.echoes('hello');
   const [code, body] = await status(`transport=polling&sid=${session.socket.id}`);
   assert.deepEqual([code, body && JSON.parse(body).code], [400, 3]);
   await session.echoes('still here');

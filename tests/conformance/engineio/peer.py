@@ -145,8 +145,9 @@ class Polling:
     async def open(cls, server, version=4, query=""):
         self = cls()
         self.server, self.version = server, version
-        asked = f"EIO={version}&transport=polling{query}"
-        self.answer = await request(server, "GET", asked)
+        self.asked = time.monotonic()
+        query = f"EIO={version}&transport=polling{query}"
+        self.answer = await request(server, "GET", query)
         self.opened = time.monotonic()
         (packet,) = decode(version, self.answer.body)
         assert packet[0] == "0", f"{packet} instead of an open packet"
@@ -247,8 +248,10 @@ class WebSocket:
     @classmethod
     async def session(cls, server, version=4, query=""):
         """A session that begins as a WebSocket."""
+        asked = time.monotonic()
         whole = f"EIO={version}&transport=websocket{query}"
         self = await cls.open(server, query=whole)
+        self.asked = asked
         packet = await self.receive()
         self.opened = time.monotonic()
         assert packet[0] == "0", f"{packet} instead of an open packet"

@@ -65,7 +65,7 @@ async def judge(one, server, turns):
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 why = f"{type(error).__name__} {error}".strip()
                 return say("FAILED ", f"{one.name}: {why} ({where.name})")
-        say("FAILED ", f"{one.name}: the machine is too busy to tell")
+        say("FAILED ", f"{one.name}: too late, or the machine is too busy to tell")
 
 
 def say(verdict, name):

@@ -1,26 +1,31 @@
 """Packets and payloads, well formed and not, on both transports."""
 
-from peer import Connection, Polling, WebSocket, base64_packet, encode, gone, target
+from peer import (
+    Connection,
+    Polling,
+    WebSocket,
+    base64_packet,
+    decode,
+    encode,
+    gone,
+    target,
+)
 from rules import rule
 
 LARGEST = 1_000_000
 
 
 async def is_bad(server, version, body, *fields, before=()):
-    """The body ends a session; the packets before what is wrong are delivered."""
+    """The body ends a session; the packets before what is wrong are delivered. Whether
+    their echo still leaves is up to the server."""
     session = await Polling.open(server, version)
     parked = await session.park()
     answer = await session.post_bytes(body, *fields)
     # The protocol's test suites take 400 alone, its text leaves it open.
     good = [400] if server.is_ours else [400, 200]
     assert answer.status in good, f"{body[:40]!r}: {answer}"
-    if before:
-        first = (await parked).body
-        want = encode(version, before)
-        assert want.startswith(first) or first.startswith(want), first
-    else:
-        last = await parked
-        assert last.body == encode(version, ["1"]), f"{body[:40]!r}: {last}"
+    last = decode(version, (await parked).body)
+    assert last in ([*before, "1"], [*before], ["1"]), f"{body[:40]!r}: {last}"
     await session.is_closed()
 
 
@@ -91,13 +96,12 @@ async def many_pongs(server, _):
 
 @rule("P06")
 async def behind_a_close(server, version):
-    """what is before a close packet is delivered, what is behind it is not"""
+    """what is behind a close packet is not delivered"""
     session = await Polling.open(server, version)
     parked = await session.park()
     await session.sends("4a", "1", "4b")
-    answer = await parked
-    assert answer.body.startswith(encode(version, ["4a"])), answer
-    assert b"4b" not in answer.body, answer
+    last = decode(version, (await parked).body)
+    assert last in (["4a", "6"], ["4a"], ["6"]), last
     await session.is_closed()
 
 
