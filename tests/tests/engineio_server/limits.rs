@@ -34,6 +34,8 @@ fn s19_whoever_never_comes_back_pushes_out_his_own() {
         assert_eq!(client.poll(), "4hi");
     }
     assert_eq!(fresh[65_436].refused("GET").0, 400, "the oldest have gone");
+    let stats = bed.server.stats();
+    assert_eq!((stats.opened, stats.evicted), (66_037, 65_437));
     for client in &fresh[65_437..] {
         assert_eq!(client.post("4hi"), 200);
     }
@@ -123,6 +125,41 @@ fn a_body_that_announces_too_much_is_answered_unread() {
     assert_eq!(bed.app.told(), ["opened", "closed: transport error"]);
     let client = bed.open();
     assert!(client.announce(1_000_000).is_ok());
+}
+
+#[test]
+fn s23_a_flood_of_gets_during_an_upgrade_is_cheap_and_seen() {
+    let bed = Bed::new();
+    let client = bed.open();
+    let mut peer = client.socket();
+    peer.send("2probe");
+    peer.received();
+    let before = bed.server.stats();
+    let flood = |count| {
+        for _ in 0..count {
+            assert_eq!(client.poll(), "6");
+        }
+    };
+    flood(10);
+    let ((), usage) = measure(|| flood(100_000));
+    assert!(usage.held < 1000, "{} bytes", usage.held);
+    let after = bed.server.stats();
+    assert_eq!(after.requests - before.requests, 100_010);
+    assert_eq!(after.refused, before.refused);
+
+    // Of one request: the response, and the reading of its body by the test.
+    let get = client.parked();
+    let (answer, usage) = measure(|| {
+        let mut get = std::pin::pin!(get);
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(answer) = get.as_mut().poll(&mut cx) else {
+            panic!("no answer");
+        };
+        answer
+    });
+    assert_eq!(answer.body, b"6");
+    // The body, the list of fields, and the length as text.
+    assert!(usage.allocations <= 4, "{usage:?}");
 }
 
 #[test]

@@ -30,6 +30,6 @@ pub use self::exchange::{Exchange, Parked, Post};
 pub use self::handler::{Handler, Opening, Refused};
 pub use self::head::Head;
 pub use self::inbox::{Inbox, Incoming, Messages};
-pub use self::server::{Options, Server};
+pub use self::server::{Options, Server, ServerStats};
 pub use self::session::Session;
 pub use self::socket::Upgrade;

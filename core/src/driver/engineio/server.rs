@@ -7,7 +7,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::panic::AssertUnwindSafe;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Poll, ready};
 use core::time::Duration;
 use std::panic::catch_unwind;
@@ -58,8 +58,31 @@ pub(super) struct Shared<H: Handler> {
     pub(super) runtime: AnyRuntime,
     pub(super) registry: Registry<Entry<H::Data>>,
     pub(super) deadlines: Arc<Deadlines<Entry<H::Data>>>,
+    counts: Counts,
     /// Whether the task of the deadlines was started.
     is_started: AtomicBool,
+}
+
+#[derive(Default)]
+struct Counts {
+    requests: AtomicU64,
+    refused: AtomicU64,
+    opened: AtomicU64,
+    evicted: AtomicU64,
+}
+
+/// What a server has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// Requests, whatever came of them.
+    pub requests: u64,
+    /// Requests of these that were answered with an error at once.
+    pub refused: u64,
+    /// Sessions that were opened.
+    pub opened: u64,
+    /// Sessions of these that had to go for others, since nobody came back to them.
+    pub evicted: u64,
 }
 
 impl<H: Handler> Server<H> {
@@ -83,6 +106,7 @@ impl<H: Handler> Server<H> {
             runtime: AnyRuntime::new(runtime),
             registry: Registry::new(options.max_sessions),
             deadlines: Arc::new(Deadlines::new()),
+            counts: Counts::default(),
             is_started: AtomicBool::new(false),
             options,
         }))
@@ -111,6 +135,17 @@ impl<H: Handler> Server<H> {
     /// Whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What the server has done so far.
+    pub fn stats(&self) -> ServerStats {
+        let counts = &self.0.counts;
+        ServerStats {
+            requests: counts.requests.load(Ordering::Relaxed),
+            refused: counts.refused.load(Ordering::Relaxed),
+            opened: counts.opened.load(Ordering::Relaxed),
+            evicted: counts.evicted.load(Ordering::Relaxed),
+        }
     }
 
     /// All sessions, in no order.
@@ -146,6 +181,7 @@ impl<H: Handler> Server<H> {
     /// What is to be done about a request, from its head and its peer's address.
     pub fn request(&self, head: &Head<'_>, peer: Option<SocketAddr>) -> Exchange<H> {
         self.start();
+        self.0.counts.requests.fetch_add(1, Ordering::Relaxed);
         let fields = head.fields.iter().copied();
         let options = &self.0.options.polling;
         let polling::Exchange { request, answer } = options.read(head.method, head.query, fields);
@@ -155,7 +191,10 @@ impl<H: Handler> Server<H> {
             Request::Open(opening) => self.open(head, peer, &opening, &answer),
             Request::Session(known) => self.go_on(head, peer, &known, &answer),
         };
-        exchange.unwrap_or_else(Exchange::Answer)
+        exchange.unwrap_or_else(|response| {
+            self.0.counts.refused.fetch_add(1, Ordering::Relaxed);
+            Exchange::Answer(response)
+        })
     }
 
     /// A client wants a session.
@@ -208,8 +247,10 @@ impl<H: Handler> Server<H> {
             NoPlace::NoName => failed(),
         })?;
         if let Some(evicted) = evicted {
+            shared.counts.evicted.fetch_add(1, Ordering::Relaxed);
             self.session(evicted).abort();
         }
+        shared.counts.opened.fetch_add(1, Ordering::Relaxed);
         let session = self.session(session);
         session.opened();
         Ok(match switch {
