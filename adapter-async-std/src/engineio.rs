@@ -47,7 +47,8 @@ use sockeye::driver::{self, Group, Member};
 pub use sockeye::Message;
 pub use sockeye::driver::engineio::client;
 pub use sockeye::driver::engineio::{
-    Exchange, Handler, Head, Opening, Options, Parked, Post, Refused, Server, Session, Upgrade,
+    Exchange, Handler, Head, Inbox, Incoming, Opening, Options, Parked, Post, Refused, Server,
+    ServerStats, Session, Upgrade,
 };
 pub use sockeye::driver::hyper::{Dial, HttpClient, Service};
 pub use sockeye::engineio::*;

@@ -51,7 +51,8 @@ use tokio::time::{Sleep, sleep_until};
 pub use sockeye::Message;
 pub use sockeye::driver::engineio::client;
 pub use sockeye::driver::engineio::{
-    Exchange, Handler, Head, Opening, Options, Parked, Post, Refused, Server, Session, Upgrade,
+    Exchange, Handler, Head, Inbox, Incoming, Opening, Options, Parked, Post, Refused, Server,
+    ServerStats, Session, Upgrade,
 };
 pub use sockeye::driver::hyper::{Dial, HttpClient, Service};
 pub use sockeye::engineio::*;

@@ -148,6 +148,20 @@ impl Heartbeat {
         }
     }
 
+    /// The peer was not listened to: its silence counts from now on.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        self.beat = match self.beat {
+            Beat::Pinged(at) => Beat::Extended {
+                pinged: at,
+                heard: now,
+            },
+            Beat::Extended { pinged, .. } => Beat::Extended { pinged, heard: now },
+            Beat::Listening(_) => Beat::Listening(now),
+            Beat::Answering(_) => Beat::Answering(now),
+            beat => beat,
+        };
+    }
+
     /// When the peer's silence has lasted too long.
     fn silent(&self) -> Option<Instant> {
         match self.beat {
@@ -275,5 +289,24 @@ mod tests {
         assert!(heartbeat.advance(at(1)));
         assert!(heartbeat.pong(at(1)).is_some());
         assert_eq!(heartbeat.deadline(), Some(at(2)));
+    }
+
+    #[test]
+    fn silence_that_nobody_listened_to_does_not_count() {
+        let mut heartbeat = pinged();
+        heartbeat.excuse(at(44));
+        assert_eq!(heartbeat.deadline(), Some(at(64)));
+        heartbeat.heard(at(50));
+        assert_eq!(heartbeat.deadline(), Some(at(64)), "that is no pong either");
+        heartbeat.excuse(at(60));
+        assert_eq!(heartbeat.deadline(), Some(at(80)));
+        assert_eq!(heartbeat.pong(at(70)), Some(Duration::from_nanos(45)));
+        let resting = heartbeat;
+        heartbeat.excuse(at(71));
+        assert_eq!(heartbeat, resting, "nothing is waited for");
+
+        let mut heartbeat = Heartbeat::listening(at(0), INTERVAL, TIMEOUT);
+        heartbeat.excuse(at(40));
+        assert_eq!(heartbeat.deadline(), Some(at(85)));
     }
 }

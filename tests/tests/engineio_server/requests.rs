@@ -213,6 +213,24 @@ fn a_post_waits_for_an_application_that_is_busy() {
 }
 
 #[test]
+fn a_busy_application_does_not_end_the_session_of_a_post() {
+    let bed = Bed::new();
+    let client = bed.open();
+    bed.app.set_busy(true);
+    let post = client.send("4one");
+    let get = client.get();
+    bed.runtime.pass(INTERVAL);
+    assert_eq!(text(&get.take().unwrap()), "2");
+    // The client can send no pong before its POST is answered.
+    bed.runtime.pass(3 * TIMEOUT);
+    bed.app.set_busy(false);
+    bed.runtime.run();
+    assert_eq!(post.take().unwrap().status, 200);
+    assert_eq!(client.post("3"), 200);
+    assert_eq!(bed.app.told(), ["opened", "one"]);
+}
+
+#[test]
 fn a_post_that_waits_for_the_application_hears_of_the_end() {
     let bed = Bed::new();
     let client = bed.open();

@@ -285,6 +285,28 @@ fn a_websocket_is_not_read_while_the_application_is_busy() {
 }
 
 #[test]
+fn a_busy_application_does_not_end_a_healthy_session() {
+    let bed = Bed::new();
+    let mut peer = bed.open_socket();
+    peer.received();
+    bed.app.set_busy(true);
+    peer.send("4one");
+    bed.runtime.pass(INTERVAL);
+    assert_eq!(peer.received(), ["2"]);
+    // The pong is there, behind the message, and nobody reads it.
+    peer.send("3");
+    bed.runtime.pass(10 * TIMEOUT);
+    assert_eq!(bed.app.told(), ["opened"]);
+    bed.app.set_busy(false);
+    bed.runtime.run();
+    assert_eq!(peer.received(), ["4one"]);
+    bed.runtime.pass(INTERVAL);
+    assert_eq!(peer.received(), ["2"]);
+    bed.runtime.pass(TIMEOUT);
+    assert_eq!(bed.app.told(), ["one", "closed: ping timeout"]);
+}
+
+#[test]
 fn a_message_that_is_too_large_closes_with_1009() {
     let bed = Bed::new();
     let mut peer = bed.open_socket();

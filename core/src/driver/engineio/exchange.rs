@@ -213,9 +213,10 @@ impl<H: Handler> Post<H> {
     /// Waits until the application takes a packet.
     async fn wanted(&mut self) -> Result<(), Reason> {
         let session = &self.session;
+        let mut is_held = false;
         poll_fn(|cx| match session.poll_over(cx) {
             Poll::Ready(reason) => Poll::Ready(Err(reason)),
-            Poll::Pending => session.poll_ready(cx).map(Ok),
+            Poll::Pending => session.poll_ready(cx, &mut is_held).map(Ok),
         })
         .await
     }
@@ -239,7 +240,7 @@ impl<H: Handler> Post<H> {
     fn leave(&mut self, how: Detach) {
         if !core::mem::replace(&mut self.is_answered, true) {
             self.session.step(|state, now| {
-                (state.post, state.body_until) = (None, None);
+                (state.post, state.body_until, state.is_held) = (None, None, false);
                 state.machine.detach(now, Channel::Post, how)
             });
         }

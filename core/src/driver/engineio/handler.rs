@@ -60,9 +60,8 @@ pub trait Handler: Sized + Send + Sync + 'static {
     }
 
     /// Whether the application takes a message of this session. While it does not,
-    /// POSTs are not answered and the WebSocket is not read, heartbeats included:
-    /// no longer than [`Config::ping_timeout`](crate::engineio::Config::ping_timeout),
-    /// or the session ends.
+    /// POSTs are not answered and the WebSocket is not read; that the client is
+    /// alive cannot be seen then, and is not asked for.
     fn poll_ready(&self, session: &Session<Self>, cx: &mut Context<'_>) -> Poll<()> {
         let _ = (session, cx);
         Poll::Ready(())

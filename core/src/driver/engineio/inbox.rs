@@ -102,8 +102,8 @@ impl Session<Inbox> {
     /// Takes the next message; none after the last one, when the session has
     /// ended. One task at a time waits for it.
     ///
-    /// While 64 KiB are not taken no more is read from the client, heartbeats
-    /// included: see [`Handler::poll_ready`].
+    /// While 64 KiB are not taken no more is read from the client: see
+    /// [`Handler::poll_ready`].
     ///
     /// # Cancel safety
     ///

@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) answer: Option<Payload>,
     /// When the body of a POST has to be there.
     pub(super) body_until: Option<Instant>,
+    /// Whether what the client says is left unread, since the application is busy.
+    pub(super) is_held: bool,
     /// Where it stands in the line of deadlines.
     armed: Option<Instant>,
     told: Told,
@@ -95,6 +97,7 @@ impl<D> Entry<D> {
                 socket: None,
                 answer: None,
                 body_until: None,
+                is_held: false,
                 armed: None,
                 told: Told::Something,
                 end: End::Open,
@@ -238,6 +241,9 @@ impl<H: Handler> Session<H> {
     pub(super) fn time_has_come(&self) {
         self.step(|state, now| {
             state.armed = None;
+            if state.is_held {
+                state.machine.excuse(now);
+            }
             if state.body_until.is_some_and(|at| at <= now) {
                 state.body_until = None;
                 return state
@@ -312,14 +318,19 @@ impl<H: Handler> Session<H> {
         })
     }
 
-    /// Whether the application takes a message.
-    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Whether the application takes a message. `was_held` remembers what it said.
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>, was_held: &mut bool) -> Poll<()> {
         let handler = &self.server.handler;
         let ready = catch_unwind(AssertUnwindSafe(|| handler.poll_ready(self, cx)));
-        ready.unwrap_or_else(|_| {
+        let ready = ready.unwrap_or_else(|_| {
             self.abort();
             Poll::Ready(())
-        })
+        });
+        if ready.is_pending() != *was_held {
+            *was_held = ready.is_pending();
+            self.visit(|state, _| state.is_held = *was_held);
+        }
+        ready
     }
 
     fn ended(&self, reason: Reason) {

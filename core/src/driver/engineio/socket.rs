@@ -74,6 +74,7 @@ impl<H: Handler> Upgrade<H> {
         let mut socket = Socket {
             upgrade: self,
             scratch: Vec::new(),
+            is_held: false,
         };
         poll_fn(|cx| socket.poll(cx, &mut pump)).await;
     }
@@ -107,6 +108,8 @@ struct Socket<H: Handler> {
     upgrade: Upgrade<H>,
     /// A packet on its way to the connection.
     scratch: Vec<u8>,
+    /// Whether the application is too busy for messages.
+    is_held: bool,
 }
 
 /// Whether the WebSocket may be read.
@@ -182,7 +185,7 @@ impl<H: Handler> Socket<H> {
         }
         let session = &self.upgrade.session;
         let mut cx = Context::from_waker(waker);
-        match is_paused || session.poll_ready(&mut cx).is_pending() {
+        match is_paused || session.poll_ready(&mut cx, &mut self.is_held).is_pending() {
             true => Reading::Off,
             false => Reading::On,
         }

@@ -259,6 +259,15 @@ impl ServerSession {
         self.state.is_paused()
     }
 
+    /// What the client says was left unread until `now`, because the application
+    /// was busy: its silence says nothing, and counts from now on.
+    ///
+    /// Call it before whatever else is called with the same time.
+    pub fn excuse(&mut self, now: Instant) {
+        self.clock = self.clock.max(now);
+        self.heartbeat.excuse(self.clock);
+    }
+
     /// Sends a message: text, bytes, a [`Message`] or a reference to one.
     ///
     /// # Errors
