@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use sockeye::driver::engineio::Options;
 use sockeye::websocket::handshake::{Limits, Origins, ServerOptions};
 use sockeye::websocket::{Config, Receive};
 
@@ -80,6 +82,61 @@ fn every_limit_is_listed_with_its_default() {
     let options = ServerOptions::new(Origins::Any);
     assert_eq!(options.limits, Limits::default());
     assert!(!options.require_origin);
+}
+
+#[test]
+fn every_limit_of_an_engine_io_server_has_its_default() {
+    let options = Options::new(Origins::Any);
+    let session = &options.session;
+    let seconds = Duration::from_secs;
+    let rows = [
+        ("max_sessions", options.max_sessions == 65_536, "65 536"),
+        ("max_packets", options.max_packets == 16_384, "16 384"),
+        ("body_timeout", options.body_timeout == seconds(30), "30 s"),
+        (
+            "session.max_payload",
+            session.max_payload == 1_000_000,
+            "1 000 000",
+        ),
+        (
+            "session.queue.bytes",
+            session.queue.bytes == 1 << 20,
+            "1 MiB",
+        ),
+        (
+            "session.queue.messages",
+            session.queue.messages == 16_384,
+            "16 384",
+        ),
+        (
+            "session.ping_interval",
+            session.ping_interval == seconds(25),
+            "25 s",
+        ),
+        (
+            "session.ping_timeout",
+            session.ping_timeout == seconds(20),
+            "20 s",
+        ),
+        (
+            "session.upgrade_timeout",
+            session.upgrade_timeout == seconds(10),
+            "10 s",
+        ),
+        (
+            "session.close_timeout",
+            session.close_timeout == seconds(30),
+            "30 s",
+        ),
+    ];
+    let said: Vec<(String, String)> = table(&read("README.md"), "of an Engine.IO server")
+        .map(|cells| (cells[0].trim_matches('`').to_owned(), cells[2].clone()))
+        .collect();
+    let expected = rows.map(|(name, is_so, text)| {
+        assert!(is_so, "{name}");
+        (name.to_owned(), text.to_owned())
+    });
+    assert_eq!(said, expected);
 }
 
 #[test]
