@@ -43,7 +43,10 @@ struct Socket {
 }
 
 /// What will be there.
-struct Slot<T>(Arc<Mutex<(Option<Result<T, BoxError>>, Option<Waker>)>>);
+struct Slot<T>(Arc<Mutex<Waited<T>>>);
+
+/// What has come, and who waits for it.
+type Waited<T> = (Option<Result<T, BoxError>>, Option<Waker>);
 
 impl<T: Send + 'static> Slot<T> {
     fn new() -> (Self, Pending<T>) {

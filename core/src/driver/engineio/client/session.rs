@@ -14,8 +14,8 @@ use super::{Answer, BoxError, Error, Http, Pending, Sender};
 use crate::driver::runtime::{AnyRuntime, Sleep};
 use crate::driver::{Runtime, WebSocket};
 use crate::engineio::{
-    ClientConfig, ClientSession, Event, Fault, Open, Param, Query, Reason, SendError, Stats,
-    Transport, Version,
+    Channel, ClientConfig, ClientSession, Event, Fault, Open, Param, Query, Reason, SendError,
+    Stats, Transport, Version,
 };
 use crate::{Instant, Message};
 
@@ -220,6 +220,28 @@ impl<H: Http> Client<H> {
     /// Safe: what is not written stays queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Waits until the session goes by WebSocket. False says that it will not: it
+    /// has gone over in vain, was not to, or has ended.
+    ///
+    /// Messages that arrive meanwhile are kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn upgraded(&mut self) -> bool {
+        poll_fn(|cx| {
+            let is_settled = |client: &Self| {
+                let session = &client.shared.lock().session;
+                let is_tried = !matches!(client.socket, Socket::None | Socket::Closing(_));
+                let goes_on = is_tried || session.wants(Channel::WebSocket);
+                session.transport() == Transport::WebSocket || !goes_on
+            };
+            self.poll_until(cx, is_settled)
+        })
+        .await;
+        self.transport() == Transport::WebSocket && self.is_open()
     }
 
     /// Sends what is queued, closes the session, and waits for its end:
