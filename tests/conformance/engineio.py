@@ -2,7 +2,6 @@
 of both adapters; the client of both adapters against other people's servers."""
 
 import contextlib
-import http.client
 import os
 import signal
 import subprocess
@@ -17,8 +16,6 @@ FOLDER = kit.HERE / "engineio"
 SERVER = ["node", FOLDER / "server.js"]
 LEDGER_SERVER = ["node", FOLDER / "ledger_server.js"]
 LEDGER_CLIENT = ["node", FOLDER / "ledger_client.js"]
-# The example that is a client, see README.md in that folder.
-CLIENT = kit.ENGINEIO_CLIENT
 # Those of the protocol's own test suites, where time is what is checked.
 STRICT = ["--ping-interval", "300", "--ping-timeout", "200"]
 # Where it is not, a busy machine may be slow.
@@ -42,27 +39,29 @@ COMMON = ["--port", "0", "--max-payload", "1000000", "--cors", "*"]
 
 
 def run(tally):
+    build(["adapters"], ["engineio_conformance", "engineio_ledger"])
     for adapter in kit.ADAPTERS:
+        ours = ["--adapter", adapter]
         echo = [kit.example(adapter, "echo")]
-        if serves(echo):
-            clients(tally, adapter, echo)
-            title = f"chaos, echo of {adapter}"
-            is_clean(tally, title, chaos(tally, title, echo, LEDGER_CLIENT))
-        else:
-            tally.skipped(f"engineio, {adapter}: `echo` does not speak it")
-        client = [kit.example(adapter, CLIENT)]
-        if client[0].exists():
-            servers(tally, adapter, client)
-            title = f"chaos, client of {adapter}"
-            is_clean(tally, title, chaos(tally, title, LEDGER_SERVER, client))
-        else:
-            tally.skipped(f"engineio, {adapter}: there is no {CLIENT}")
+        client = [kit.OUT / "bin" / "engineio_conformance", *ours]
+        server = [kit.OUT / "bin" / "engineio_ledger", *ours]
+        clients(tally, adapter, echo)
+        servers(tally, adapter, client)
+        for title, server, client in [
+            (f"echo of {adapter}", echo, LEDGER_CLIENT),
+            (f"server of {adapter}", server, LEDGER_CLIENT),
+            (f"client of {adapter}", LEDGER_SERVER, client),
+            (f"both ends of {adapter}", server, client),
+        ]:
+            title = f"chaos, {title}"
+            is_clean(tally, title, chaos(tally, title, server, client))
 
 
 def reference(tally):
     """The same with other people's software at both ends, which proves the checks."""
     clients(tally, "reference", SERVER)
-    servers(tally, "reference", ["node", FOLDER / f"{CLIENT}.js"])
+    client = ["node", FOLDER / "engineio_conformance.js"]
+    servers(tally, "reference", client)
     for title, server in [("echo", SERVER), ("ledgers", LEDGER_SERVER)]:
         title = f"chaos, {title} of reference"
         is_clean(tally, title, chaos(tally, title, server, LEDGER_CLIENT))
@@ -174,17 +173,10 @@ def against(tally, title, server, client):
 # Chaos
 
 
-def build_chaos():
-    """The proxy, and what reads the ledgers."""
-    command = ["cargo", "build", "--quiet", "--locked", "-p", "sockeye-tests"]
-    command += ["--features", "chaos", "--bin", "chaos", "--bin", "ledger"]
-    kit.keep(command, kit.OUT / "bin")
-
-
 def chaos(tally, title, server, client, *faults):
     """A client and a server with a bad network between them. Ledgers of both, or of
     the client where the server is an echo, tell what became of every message."""
-    build_chaos()
+    build(["chaos"], ["chaos", "ledger"])
     run = f"{title}-{SEED}".replace(", ", "-").replace(" ", "-")
     folder = kit.OUT / "ledger"
     folder.mkdir(parents=True, exist_ok=True)
@@ -221,10 +213,10 @@ def environment():
     return {**os.environ, "NODE_PATH": str(peers.node_modules())}
 
 
-def serves(server):
-    """Whether it opens a session at `/engine.io/`."""
-    with kit.Running("engineio-probe", [*server, *COMMON]) as running:
-        connection = http.client.HTTPConnection("127.0.0.1", kit.port(running), 5)
-        connection.request("GET", "/engine.io/?EIO=4&transport=polling")
-        answer = connection.getresponse()
-        return answer.status == 200 and answer.read().startswith(b"0{")
+def build(features, programs):
+    """Programs of the test kit."""
+    command = ["cargo", "build", "--quiet", "--locked", "-p", "sockeye-tests"]
+    command += ["--features", ",".join(features)]
+    for program in programs:
+        command += ["--bin", program]
+    kit.keep(command, kit.OUT / "bin")

@@ -18,7 +18,6 @@ OUT = ROOT / "target" / "conformance"
 
 ADAPTERS = ["tokio", "async-std"]
 EXAMPLES = ["echo", "client", "autobahn_client"]
-ENGINEIO_CLIENT = "engineio_conformance"
 
 
 class Broken(Exception):
@@ -70,8 +69,7 @@ def build(adapter):
     have the same names."""
     package = f"sockeye-{adapter}"
     command = ["cargo", "build", "--release", "--locked", "-p", package]
-    has_client = (ROOT / f"adapter-{adapter}/examples/{ENGINEIO_CLIENT}.rs").exists()
-    for example in [*EXAMPLES, *([ENGINEIO_CLIENT] if has_client else [])]:
+    for example in EXAMPLES:
         command += ["--example", example]
     print(f"   the examples of {package}", flush=True)
     keep(command, OUT / "bin" / adapter)
