@@ -22,7 +22,8 @@ struct Line<T> {
 
 /// What has to be done first.
 pub(super) enum Due<T> {
-    Now(Arc<T>),
+    /// This, which stood at that deadline.
+    Now(Arc<T>, Instant),
     At(Instant),
     Never,
 }
@@ -64,7 +65,10 @@ impl<T> Deadlines<T> {
     pub(super) fn take(&self, cx: &Context<'_>, now: Instant) -> Due<T> {
         let mut line = self.lock();
         match line.waiting.first_entry() {
-            Some(first) if first.key().0 <= now => Due::Now(first.remove()),
+            Some(first) if first.key().0 <= now => {
+                let ((at, _), item) = first.remove_entry();
+                Due::Now(item, at)
+            }
             first => {
                 let due = first.map_or(Due::Never, |first| Due::At(first.key().0));
                 line.waker = Some(cx.waker().clone());

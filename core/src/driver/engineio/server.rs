@@ -378,11 +378,11 @@ async fn keep_time<H: Handler>(
             }
             let now = runtime.now();
             match deadlines.take(cx, now) {
-                Due::Now(entry) => {
+                Due::Now(entry, at) => {
                     let Some(server) = server.upgrade() else {
                         return Poll::Ready(());
                     };
-                    Session { entry, server }.time_has_come();
+                    Session { entry, server }.time_has_come(at);
                 }
                 Due::At(at) => {
                     let (_, sleep) = match &mut timer {

@@ -237,10 +237,11 @@ impl<H: Handler> Session<H> {
         self.told(told.is_ok());
     }
 
-    /// The deadline that it stood in line for has come.
-    pub(super) fn time_has_come(&self) {
+    /// The deadline at which it stood in line has come.
+    pub(super) fn time_has_come(&self, at: Instant) {
         self.step(|state, now| {
-            state.armed = None;
+            // Unless it was moved after it was taken out of the line.
+            state.armed.take_if(|armed| *armed == at);
             if state.is_held {
                 state.machine.excuse(now);
             }
