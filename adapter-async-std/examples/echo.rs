@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_global_executor::GlobalExecutorConfig;
 use async_signal::{Signal, Signals};
+use async_std::future::timeout;
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task::{self, sleep};
 use smol::channel;
@@ -166,9 +167,12 @@ impl Listener for WebSockets {
             let (to_websockets, to_sessions) =
                 (self.to_websockets.clone(), self.to_sessions.clone());
             task::spawn(async move {
-                let door = match is_for_engineio(&accepted.0.0).await {
-                    true => to_sessions,
-                    false => to_websockets,
+                let asked = timeout(milliseconds(10_000), is_for_engineio(&accepted.0.0)).await;
+                let door = match asked {
+                    Ok(true) => to_sessions,
+                    Ok(false) => to_websockets,
+                    // No handshake waits longer for its first line.
+                    Err(_) => return,
                 };
                 // Nobody is there during the shutdown.
                 let _ = door.send(accepted).await;
@@ -207,9 +211,9 @@ impl Listener for Sessions {
 /// Looks at the request line, without taking it.
 async fn is_for_engineio(stream: &TcpStream) -> bool {
     let mut bytes = [0; 32];
-    for _ in 0..1000 {
+    loop {
         let Ok(n) = stream.peek(&mut bytes).await else {
-            break;
+            return false;
         };
         if let Some(answer) = asks_for_engineio(bytes.get(..n).unwrap_or_default()) {
             return answer;
@@ -217,7 +221,6 @@ async fn is_for_engineio(stream: &TcpStream) -> bool {
         // A line in several pieces. To wait for more than is there is not possible.
         sleep(milliseconds(10)).await;
     }
-    false
 }
 
 /// Whether a request line that begins so is for Engine.IO, if that can be told.

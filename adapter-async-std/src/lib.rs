@@ -162,7 +162,6 @@ mod io;
 mod keys;
 mod net;
 mod server;
-
 mod socket;
 mod stream;
 mod tcp;

@@ -24,7 +24,7 @@ use sockeye_tokio::{Listener, MaybeTls, Server, TcpStream, WebSocket};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 fn main() -> std::io::Result<()> {
     let mut runtime = match number("--threads") {
@@ -158,11 +158,15 @@ impl Listener for WebSockets {
                 Some(accepted) = self.door.recv() => return Ok(accepted),
                 accepted = Listener::accept(&mut self.listener) => {
                     let accepted = accepted?;
-                    let (to_websockets, to_sessions) = (self.to_websockets.clone(), self.to_sessions.clone());
+                    let to_websockets = self.to_websockets.clone();
+                    let to_sessions = self.to_sessions.clone();
                     tokio::spawn(async move {
-                        let door = match is_for_engineio(&accepted.0).await {
-                            true => to_sessions,
-                            false => to_websockets,
+                        let asked = timeout(milliseconds(10_000), is_for_engineio(&accepted.0)).await;
+                        let door = match asked {
+                            Ok(true) => to_sessions,
+                            Ok(false) => to_websockets,
+                            // No handshake waits longer for its first line.
+                            Err(_) => return,
                         };
                         // Nobody is there during the shutdown.
                         let _ = door.send(accepted).await;
@@ -189,9 +193,9 @@ impl Listener for Sessions {
 /// Looks at the request line, without taking it.
 async fn is_for_engineio(stream: &TcpStream) -> bool {
     let mut bytes = [0; 32];
-    for _ in 0..1000 {
+    loop {
         let Ok(n) = stream.peek(&mut bytes).await else {
-            break;
+            return false;
         };
         if let Some(answer) = asks_for_engineio(bytes.get(..n).unwrap_or_default()) {
             return answer;
@@ -199,7 +203,6 @@ async fn is_for_engineio(stream: &TcpStream) -> bool {
         // A line in several pieces. To wait for more than is there is not possible.
         sleep(milliseconds(10)).await;
     }
-    false
 }
 
 /// Whether a request line that begins so is for Engine.IO, if that can be told.

@@ -11,7 +11,9 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use sockeye::websocket::Config;
-use sockeye::websocket::handshake::{Origins, Refusal, Request, ServerOptions, check_http};
+use sockeye::websocket::handshake::{
+    Origins, Request, ServerOptions, asks_for_websocket, check_http,
+};
 
 use crate::upgrade::{UpgradedStream, answer, open};
 use crate::{Server, UpgradeError, WebSocket};
@@ -126,14 +128,12 @@ impl<T: Send + Sync> OptionalFromRequestParts<T> for WebSocketUpgrade {
         parts: &mut Parts,
         state: &T,
     ) -> Result<Option<Self>, UpgradeError> {
-        // Also a page by another method or another version of HTTP.
-        if !parts.headers.contains_key(http::header::UPGRADE) {
+        // Else it is a page: by any method, and any version of HTTP.
+        if !asks_for_websocket(&parts.headers) {
             return Ok(None);
         }
-        match <Self as FromRequestParts<T>>::from_request_parts(parts, state).await {
-            Err(UpgradeError::Refused(Refusal::NoUpgrade)) => Ok(None),
-            extracted => extracted.map(Some),
-        }
+        let extracted = <Self as FromRequestParts<T>>::from_request_parts(parts, state);
+        extracted.await.map(Some)
     }
 }
 
@@ -151,11 +151,12 @@ impl WebSocketUpgrade {
     }
 
     /// Says which web pages may connect.
-    pub fn origins(self, origins: Origins) -> Self {
-        self.options(ServerOptions::new(origins))
+    pub fn origins(mut self, origins: Origins) -> Self {
+        Arc::make_mut(&mut self.server.options).origins = origins;
+        self
     }
 
-    /// Sets what is asked of the request.
+    /// Sets what is asked of the request, limits and origins included.
     pub fn options(mut self, options: impl Into<Arc<ServerOptions>>) -> Self {
         self.server = self.server.options(options);
         self
@@ -198,7 +199,7 @@ impl WebSocketUpgrade {
         H: FnOnce(WebSocket<UpgradedStream>) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let answered = answer(self.request, Some(self.on_upgrade), &self.server);
+        let answered = answer(self.request, || Some(self.on_upgrade), &self.server);
         let (response, on_upgrade, accepted) = match answered {
             Ok(answered) => answered,
             Err(error) => return error.into_response(),

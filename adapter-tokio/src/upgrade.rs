@@ -58,7 +58,9 @@ pub type UpgradedStream = TokioIo<Upgraded>;
 ///
 /// # Errors
 ///
-/// See [`UpgradeError`]; answer with [`UpgradeError::into_http`].
+/// See [`UpgradeError`]; answer with [`UpgradeError::into_http`]. A request that
+/// breaks a rule may still be upgraded to another protocol. Where the same path
+/// serves pages, ask [`asks_for_websocket`](handshake::asks_for_websocket) before.
 #[allow(
     clippy::type_complexity,
     reason = "a pair of what the caller spawns and answers"
@@ -73,9 +75,9 @@ pub fn upgrade<B>(
     ),
     UpgradeError,
 > {
-    let on_upgrade = request.extensions_mut().remove();
-    let request = handshake::Request::from_http(&*request);
-    let (response, on_upgrade, accepted) = answer(request, on_upgrade, server)?;
+    let head = handshake::Request::from_http(&*request);
+    let on_upgrade = || request.extensions_mut().remove();
+    let (response, on_upgrade, accepted) = answer(head, on_upgrade, server)?;
     Ok((
         response,
         open(on_upgrade, accepted, server.config.clone(), None),
@@ -118,11 +120,11 @@ impl UpgradeError {
 /// The 101 for a request, and what is known of it on the open connection.
 pub(crate) fn answer(
     request: handshake::Request,
-    on_upgrade: Option<OnUpgrade>,
+    on_upgrade: impl FnOnce() -> Option<OnUpgrade>,
     server: &Server,
 ) -> Result<(Response<()>, OnUpgrade, Accepted), UpgradeError> {
     let upgrade = request.check(&server.options)?;
-    let on_upgrade = on_upgrade.ok_or(UpgradeError::NotUpgradable)?;
+    let on_upgrade = on_upgrade().ok_or(UpgradeError::NotUpgradable)?;
     let response = match server.decide_about(&request) {
         Ok(response) => response,
         Err(rejection) => return Err(UpgradeError::Rejected(Box::new(rejection.to_http()?))),

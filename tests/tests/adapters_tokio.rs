@@ -733,6 +733,35 @@ mod upgrade {
     }
 
     #[test]
+    fn a_refused_request_may_still_be_upgraded_to_something_else() {
+        let mut request = Request::new(());
+        let on_upgrade = hyper::upgrade::on(Request::new(()));
+        request.extensions_mut().insert(on_upgrade);
+        let refused = upgrade(&mut request, &Server::new(Origins::Any));
+        assert!(matches!(refused, Err(UpgradeError::Refused(_))));
+        let on_upgrade = request.extensions().get::<hyper::upgrade::OnUpgrade>();
+        assert!(on_upgrade.is_some());
+    }
+
+    #[test]
+    fn origins_leave_the_other_options_as_they_are() {
+        block_on(async {
+            let mut options = ServerOptions::new(Origins::List(Vec::new()));
+            options.paths = vec!["/elsewhere".into()];
+            let at_ws = |upgrade: WebSocketUpgrade| async {
+                let upgrade = upgrade.options(options).origins(Origins::Any);
+                upgrade.on_upgrade(echo)
+            };
+            let app = axum::Router::new().route("/ws", axum::routing::any(at_ws));
+            let (listener, address) = bind().await;
+            tokio::spawn(axum::serve(listener, app).into_future());
+            let lines = [&["GET /ws HTTP/1.1"], &UPGRADE[..]].concat();
+            let answer = first_line(address, &lines).await;
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        });
+    }
+
+    #[test]
     fn what_is_no_upgrade_is_refused() {
         block_on(async {
             for address in [serve_axum(Group::new()).await, serve_hyper().await] {
@@ -783,6 +812,15 @@ mod upgrade {
                 "Connection: close",
             ];
             assert!(ask(address, &form).await.ends_with("a page"));
+            // Nor where another protocol is.
+            let http2 = [
+                "POST /both HTTP/1.1",
+                "Host: localhost",
+                "Content-Length: 0",
+                "Upgrade: h2c",
+                "Connection: close, Upgrade",
+            ];
+            assert!(ask(address, &http2).await.ends_with("a page"));
             let mut client = connect(&format!("ws://{address}/both")).await.unwrap();
             client.send("hello").await.unwrap();
             assert_eq!(text(client.next().await), "hello");

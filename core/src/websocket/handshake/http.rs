@@ -4,7 +4,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use ::http::header::{HeaderName, HeaderValue};
+use ::http::header::{HeaderName, HeaderValue, UPGRADE};
 use ::http::{HeaderMap, Method, StatusCode, Uri, Version, request};
 
 use super::check::check_target;
@@ -14,6 +14,7 @@ use super::{
     ResponseError, ResponseHead, ResponseViolation, ServerOptions, Upgrade, check_response,
 };
 use crate::http::head::Head;
+use crate::http::header;
 
 /// What counts of a request that hyper or another library has parsed: a
 /// `&http::Request<B>` and a `&http::request::Parts` turn into it, and so does
@@ -90,6 +91,22 @@ pub fn check_http<'h>(
     };
     let (method, version) = (head.method.as_str(), head.version.into());
     check_target(options, method, version, target, fields(head.headers))
+}
+
+/// Whether a request asks for an upgrade to WebSocket, well or badly: what a
+/// server goes by that has pages at the same path, or an API. [`check_http`] then
+/// judges those that do.
+///
+/// ```
+/// use sockeye::websocket::handshake::asks_for_websocket;
+///
+/// let request = http::Request::post("/api").header("Upgrade", "h2c").body(())?;
+/// assert!(!asks_for_websocket(request.headers()));
+/// # Ok::<_, http::Error>(())
+/// ```
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(UPGRADE).iter();
+    values.any(|value| header::has_token(value.as_bytes(), "websocket"))
 }
 
 impl Request {

@@ -63,7 +63,7 @@ mod url;
 mod http;
 
 #[cfg(feature = "http")]
-pub use self::http::{HttpHead, check_http, check_http_response};
+pub use self::http::{HttpHead, asks_for_websocket, check_http, check_http_response};
 pub use crate::http::{FieldError, Fields, HeadError, HttpVersion, Origins};
 pub use answer::{Rejection, Response};
 pub use check::{Upgrade, check_request};
