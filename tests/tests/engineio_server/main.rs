@@ -1,8 +1,9 @@
 //! Engine.IO servers without sockets: requests as values, a clock that moves by
 //! hand, WebSockets over a scripted transport.
 //!
-//! Rows S09 to S11, S15 to S17, S19 to S26, U10, U11, U13, U15, B09, B11, T14, T18
-//! and T19 of the catalogue of abuse, as far as they are the driver's.
+//! Rows P06, S09 to S11, S15 to S17, S19 to S26, U01, U04, U06, U08, U10, U11, U13 to
+//! U15, B09, B11, T14, T18 and T19 of the catalogue of abuse, as far as they are the
+//! driver's.
 
 mod inbox;
 mod kit;
@@ -11,3 +12,4 @@ mod memory;
 mod requests;
 mod shutdown;
 mod sockets;
+mod transport;
