@@ -13,6 +13,7 @@ pub struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static ALLOCATED: AtomicU64 = AtomicU64::new(0);
+static FREED: AtomicU64 = AtomicU64::new(0);
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 #[inline]
@@ -39,11 +40,13 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         add(&ALLOCATIONS, 1);
         add(&ALLOCATED, size as u64);
+        add(&FREED, layout.size() as u64);
         // SAFETY: as the caller promised.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        add(&FREED, layout.size() as u64);
         // SAFETY: as the caller promised.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -60,6 +63,7 @@ pub fn call() {
 pub struct Asked {
     pub allocations: u64,
     pub allocated: u64,
+    pub freed: u64,
     pub calls: u64,
 }
 
@@ -68,6 +72,7 @@ impl Asked {
         Self {
             allocations: ALLOCATIONS.load(Relaxed),
             allocated: ALLOCATED.load(Relaxed),
+            freed: FREED.load(Relaxed),
             calls: CALLS.load(Relaxed),
         }
     }
@@ -76,12 +81,19 @@ impl Asked {
         Self {
             allocations: self.allocations - start.allocations,
             allocated: self.allocated - start.allocated,
+            freed: self.freed - start.freed,
             calls: self.calls - start.calls,
         }
     }
 
     pub fn encode(self) -> String {
-        format!("{} {} {}", self.allocations, self.allocated, self.calls)
+        let Self {
+            allocations,
+            allocated,
+            freed,
+            calls,
+        } = self;
+        format!("{allocations} {allocated} {freed} {calls}")
     }
 
     pub fn decode(words: &str) -> Option<Self> {
@@ -89,6 +101,7 @@ impl Asked {
         Some(Self {
             allocations: words.next()?.ok()?,
             allocated: words.next()?.ok()?,
+            freed: words.next()?.ok()?,
             calls: words.next()?.ok()?,
         })
     }

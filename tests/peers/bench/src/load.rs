@@ -8,6 +8,21 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::scenario::Echo;
 
+/// What keeps a server busy.
+pub trait Generator {
+    /// For so long. Returns how many messages came back.
+    fn run_for(&mut self, time: Duration) -> io::Result<u64>;
+
+    /// For as many messages as a simulator can bear.
+    fn run_some(&mut self) -> io::Result<u64>;
+
+    /// How long what is measured took in the last run, in nanoseconds, if that is
+    /// another time than the whole of it.
+    fn latency(&self) -> Option<f64> {
+        None
+    }
+}
+
 /// The connections of one scenario.
 pub struct Load {
     poll: Poll,
@@ -16,6 +31,8 @@ pub struct Load {
     request: Vec<u8>,
     reply: Vec<u8>,
     messages: u64,
+    /// How many rounds are some.
+    some: u64,
     buffer: Vec<u8>,
 }
 
@@ -55,13 +72,14 @@ impl Load {
             request,
             reply,
             messages: echo.in_flight as u64,
+            some: some(echo),
             buffer: vec![0; 1 << 20],
         })
     }
 
     /// Sends rounds on every connection while `more` says so, and returns how
     /// many messages came back when all have.
-    pub fn run(&mut self, mut more: impl FnMut(u64) -> bool) -> io::Result<u64> {
+    fn run(&mut self, mut more: impl FnMut(u64) -> bool) -> io::Result<u64> {
         let (mut rounds, mut open) = (0, 0);
         for n in 0..self.connections.len() {
             self.send(n)?;
@@ -90,12 +108,6 @@ impl Load {
             }
         }
         Ok(rounds * self.messages)
-    }
-
-    /// Runs for so long.
-    pub fn run_for(&mut self, time: Duration) -> io::Result<u64> {
-        let began = Instant::now();
-        self.run(|_| began.elapsed() < time)
     }
 
     fn send(&mut self, n: usize) -> io::Result<()> {
@@ -134,4 +146,21 @@ impl Load {
         }
         Ok(connection.received == self.reply.len() && connection.sent == self.request.len())
     }
+}
+
+impl Generator for Load {
+    fn run_for(&mut self, time: Duration) -> io::Result<u64> {
+        let began = Instant::now();
+        self.run(|_| began.elapsed() < time)
+    }
+
+    fn run_some(&mut self) -> io::Result<u64> {
+        let (open, some) = (self.connections.len() as u64, self.some);
+        self.run(|done| done + open <= some)
+    }
+}
+
+fn some(echo: &Echo) -> u64 {
+    let messages = ((64 << 20) / echo.payload.len()).clamp(40, 6400);
+    (messages / echo.in_flight).max(2 * echo.connections) as u64
 }

@@ -3,6 +3,7 @@
 mod count;
 mod decode;
 mod encode;
+mod engineio;
 mod floor;
 mod keys;
 mod load;
@@ -43,10 +44,11 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["serve", subject] => serve::run(subject),
+        ["serve-engineio", subject] => engineio::serve::run(subject),
         _ => match plan(&words) {
             Some(plan) => compare(&plan),
             None => Err(io::Error::other(
-                "usage: [--quick] [--rounds N] [--only NAME]",
+                "usage: [--quick] [--rounds N] [--only NAME] [--keep]",
             )),
         },
     };
@@ -59,6 +61,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// The name of what is no scenario: it has a table of its own.
+const IDLE: &str = "idle sessions";
+
 fn numbered(scenario: &str) -> scenario::Scenario {
     let number: usize = scenario.parse().expect("the number of a scenario");
     scenario::all().swap_remove(number)
@@ -70,6 +75,7 @@ fn plan(mut words: &[&str]) -> Option<Plan> {
         memory: Duration::from_millis(100),
         echo: Duration::from_millis(1000),
         only: String::new(),
+        keep: false,
     };
     loop {
         words = match words {
@@ -82,6 +88,10 @@ fn plan(mut words: &[&str]) -> Option<Plan> {
             }
             ["--rounds", rounds, rest @ ..] => {
                 plan.rounds = rounds.parse().ok().filter(|n| *n > 0)?;
+                rest
+            }
+            ["--keep", rest @ ..] => {
+                plan.keep = true;
                 rest
             }
             ["--only", name, rest @ ..] => {
@@ -103,20 +113,53 @@ fn compare(plan: &Plan) -> io::Result<()> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     let out = target.join("bench");
     std::fs::create_dir_all(&out)?;
+    let whole = std::env::current_exe()?;
+    let all = scenario::all();
+    let mut wanted = all.iter().filter(|it| it.name.contains(&plan.only));
     let programs = Programs {
-        whole: std::env::current_exe()?,
-        portable: build_portable(&target)?,
+        portable: match wanted.any(|it| it.is_in_vectors()) {
+            true => build_portable(&target)?,
+            false => whole.clone(),
+        },
+        whole,
         simulator: simulator().then(|| out.clone()),
+        others: engineio::others::Others::install(&out),
     };
     let blocks = run::run(plan, &programs)?;
-    let table = table::markdown(&blocks) + table::BUILT + "\n";
+    let mut table = table::markdown(&blocks);
+    if IDLE.contains(&plan.only) {
+        table += &engineio::idle::table(&programs)?;
+        table += "\n";
+    }
+    table = table + table::BUILT + "\n";
     let summary = table::summary(&blocks);
     std::fs::write(out.join("table.md"), format!("{table}{summary}\n"))?;
     std::fs::write(out.join("plot.svg"), plot::svg(&blocks))?;
+    if plan.keep {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../RESULTS.md");
+        std::fs::write(path, results(&table, &summary)?)?;
+    }
     print!("{table}");
     println!("Kept in {}", out.canonicalize()?.display());
     println!("{summary}");
     Ok(())
+}
+
+/// The table with the day and the kind of machine.
+fn results(table: &str, summary: &str) -> io::Result<String> {
+    let day = Command::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
+    let day = String::from_utf8_lossy(&day.stdout).trim().to_string();
+    let processor = std::fs::read_to_string("/proc/cpuinfo")?;
+    let processor = processor.lines().find(|it| it.starts_with("model name"));
+    let processor = processor.and_then(|line| line.split(": ").nth(1));
+    let processor = processor.unwrap_or("an unknown processor");
+    let count = std::thread::available_parallelism()?;
+    Ok(format!(
+        "# Results\n\n\
+         Measured on {day} on {count} processors of the kind {processor}. What the rows are\n\
+         is told in the README of this folder.\n\n\
+         {table}\n{summary}\n"
+    ))
 }
 
 /// The same program without sockeye's feature `simd`, and without peers.

@@ -9,12 +9,14 @@ pub enum Payload {
     Ascii(usize),
     /// Text of three bytes a letter, with a space now and then.
     Korean(usize),
+    /// Text behind a star, which servers of Engine.IO send to everybody here.
+    News(usize),
 }
 
 impl Payload {
     pub fn len(self) -> usize {
         match self {
-            Self::Binary(len) | Self::Ascii(len) | Self::Korean(len) => len,
+            Self::Binary(len) | Self::Ascii(len) | Self::Korean(len) | Self::News(len) => len,
         }
     }
 
@@ -23,6 +25,7 @@ impl Payload {
             Self::Binary(len) => binary(len),
             Self::Ascii(len) => ascii(len),
             Self::Korean(len) => korean(len),
+            Self::News(len) => [b"*", &ascii(len - 1)[..]].concat(),
         }
     }
 
@@ -35,10 +38,7 @@ impl Payload {
                 .wrapping_mul(0x9e37_79b9)
                 .wrapping_add(1)
                 .to_be_bytes();
-            out.push(self.first_byte());
-            push_len(0x80, bytes.len(), &mut out);
-            out.extend(key);
-            out.extend(bytes.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k));
+            push_frame(self.first_byte(), Some(key), &bytes, &mut out);
         }
         out
     }
@@ -48,9 +48,7 @@ impl Payload {
         let bytes = self.bytes();
         let mut out = Vec::with_capacity(frames * (bytes.len() + 10));
         for _ in 0..frames {
-            out.push(self.first_byte());
-            push_len(0, bytes.len(), &mut out);
-            out.extend(&bytes);
+            push_frame(self.first_byte(), None, &bytes, &mut out);
         }
         out
     }
@@ -58,7 +56,7 @@ impl Payload {
     fn first_byte(self) -> u8 {
         match self {
             Self::Binary(_) => 0x82,
-            Self::Ascii(_) | Self::Korean(_) => 0x81,
+            Self::Ascii(_) | Self::Korean(_) | Self::News(_) => 0x81,
         }
     }
 }
@@ -98,6 +96,22 @@ fn korean(len: usize) -> Vec<u8> {
     let mut bytes = text.into_bytes();
     bytes.resize(len, b' ');
     bytes
+}
+
+/// Appends a frame, masked if there is a key.
+pub fn push_frame(first: u8, key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>) {
+    out.push(first);
+    match key {
+        Some(key) => {
+            push_len(0x80, payload.len(), out);
+            out.extend(key);
+            out.extend(payload.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k));
+        }
+        None => {
+            push_len(0, payload.len(), out);
+            out.extend(payload);
+        }
+    }
 }
 
 fn push_len(mask: u8, len: usize, frame: &mut Vec<u8>) {

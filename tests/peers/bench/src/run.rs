@@ -7,9 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::count::{Asked, Meter, pin, thread_time};
-use crate::load::Load;
+use crate::engineio::others::Others;
+use crate::engineio::{self, codec};
+use crate::load::{Generator, Load};
 use crate::sample::Sample;
-use crate::scenario::{Echo, Job, Scenario};
+use crate::scenario::{Job, Scenario};
 use crate::{decode, encode, serve};
 
 /// How long and how often.
@@ -20,6 +22,8 @@ pub struct Plan {
     pub echo: Duration,
     /// Scenarios whose name holds this.
     pub only: String,
+    /// Whether the results are to be kept beside the program.
+    pub keep: bool,
 }
 
 /// One scenario with what was measured in it.
@@ -41,10 +45,11 @@ pub struct Row {
 /// The programs that are measured.
 pub struct Programs {
     pub whole: PathBuf,
-    /// sockeye without its feature `simd`.
+    /// sockeye without its feature `simd`, where that makes a difference.
     pub portable: PathBuf,
     /// Where the simulator keeps its files, if there is one to count with.
     pub simulator: Option<PathBuf>,
+    pub others: Others,
 }
 
 /// Runs everything, and shows how far it is.
@@ -56,20 +61,28 @@ pub fn run(plan: &Plan, programs: &Programs) -> io::Result<Vec<Block>> {
         .enumerate()
         .filter(|(_, s)| s.name.contains(&plan.only));
     let wanted: Vec<_> = wanted.collect();
-    let mut progress = Progress::new(wanted.iter().map(|(_, s)| subjects(s).len()).sum(), plan);
+    let rows = |scenario| {
+        let mut rows: Vec<Row> = subjects(scenario).into_iter().map(Row::new).collect();
+        rows.retain(|row| programs.others.can(&row.subject));
+        rows
+    };
+    let cells = wanted.iter().map(|(_, s)| rows(s).len()).sum();
+    let mut progress = Progress::new(cells, plan);
     let mut blocks = Vec::new();
     for (number, scenario) in wanted {
-        let mut rows: Vec<Row> = subjects(scenario).into_iter().map(Row::new).collect();
+        let mut rows = rows(scenario);
         for _ in 0..plan.rounds {
             for row in &mut rows {
                 progress.step(scenario.name, &row.subject);
-                row.sample(number, scenario, plan, programs)?;
+                let sampled = row.sample(number, scenario, plan, programs);
+                sampled.map_err(|error| row.failed(scenario, &error))?;
             }
         }
         for row in &mut rows {
             progress.step(scenario.name, &row.subject);
             if let (None, Some(folder)) = (row.samples[0].user, &programs.simulator) {
-                row.simulated = Some(row.simulate(number, scenario, programs, folder)?);
+                let simulated = row.simulate(number, scenario, programs, folder);
+                row.simulated = simulated.map_err(|error| row.failed(scenario, &error))?;
             }
         }
         blocks.push(Block {
@@ -87,11 +100,13 @@ fn subjects(scenario: &Scenario) -> Vec<String> {
         Job::Decode(_) => decode::SUBJECTS,
         Job::Encode(_) => encode::SUBJECTS,
         Job::Echo(_) => serve::SUBJECTS,
+        Job::Payload(_) => codec::SUBJECTS,
+        Job::Sessions(_) => engineio::serve::SUBJECTS,
     };
     let mut subjects = Vec::new();
     for name in names {
         subjects.push(name.to_string());
-        if name.starts_with("sockeye") {
+        if scenario.is_in_vectors() && name.starts_with("sockeye") {
             subjects.push(format!("{name}{PORTABLE}"));
         }
     }
@@ -116,6 +131,10 @@ impl Row {
             simulated: None,
             load: None,
         }
+    }
+
+    fn failed(&self, scenario: &Scenario, error: &io::Error) -> io::Error {
+        io::Error::other(format!("{}: {}: {error}", scenario.name, self.subject))
     }
 
     /// Whether this is neither sockeye nor a limit.
@@ -148,10 +167,16 @@ impl Row {
         let (program, name) = self.program(programs);
         let mut command = Command::new(program);
         let sample = match &scenario.job {
-            Job::Echo(echo) => {
-                let (sample, load) = echo_for(command, name, echo, plan.echo)?;
+            Job::Echo(_) | Job::Sessions(_) => {
+                let mut server = Server::of(scenario, command, name, &programs.others)?;
+                let (sample, load) = server.measure(scenario, name, plan.echo)?;
                 self.load = Some(self.load.unwrap_or(0.0).max(load));
                 sample
+            }
+            Job::Payload(coding) if name == "engine.io-parser" => {
+                let line = output(programs.others.parser(coding, plan.memory))?;
+                let time = line.trim().parse().map_err(|_| unexpected(&line))?;
+                Sample::timed(time)
             }
             _ => {
                 let time = plan.memory.as_millis().to_string();
@@ -165,15 +190,19 @@ impl Row {
         Ok(())
     }
 
-    /// User instructions per message, from a simulator.
+    /// User instructions per message, from a simulator, of what is no program of
+    /// another language.
     fn simulate(
         &self,
         number: usize,
         scenario: &Scenario,
         programs: &Programs,
         folder: &Path,
-    ) -> io::Result<f64> {
+    ) -> io::Result<Option<f64>> {
         let (program, name) = self.program(programs);
+        if name == "engine.io-parser" || programs.others.server(name).is_some() {
+            return Ok(None);
+        }
         let out = folder.join("callgrind");
         let mut command = Command::new("valgrind");
         command
@@ -184,7 +213,9 @@ impl Row {
             .envs([COPIES])
             .stderr(Stdio::null());
         let messages = match &scenario.job {
-            Job::Echo(echo) => echo_some(command, name, echo)?,
+            Job::Echo(_) | Job::Sessions(_) => {
+                Server::of(scenario, command, name, &programs.others)?.count(scenario, name)?
+            }
             _ => {
                 command.args(["count", &number.to_string(), name]);
                 let line = output(command)?;
@@ -197,43 +228,111 @@ impl Row {
         let total: f64 = total
             .and_then(|n| n.parse().ok())
             .ok_or_else(|| unexpected(&dump))?;
-        Ok(total / messages as f64)
+        Ok(Some(total / messages as f64))
     }
 }
 
 /// A server, until it is dropped.
-struct Server {
+pub struct Server {
     child: Child,
-    port: u16,
-    counts: u16,
+    pub port: u16,
+    /// Where it tells what it asked of the system, if it does.
+    counts: Option<u16>,
 }
 
 impl Server {
-    fn start(mut command: Command, name: &str) -> io::Result<Self> {
-        let mut child = command
-            .args(["serve", name])
-            .stdout(Stdio::piped())
-            .spawn()?;
+    fn of(scenario: &Scenario, mut ours: Command, name: &str, others: &Others) -> io::Result<Self> {
+        match scenario.job {
+            Job::Sessions(_) => Self::engineio(ours, name, others),
+            _ => {
+                ours.args(["serve", name]);
+                Self::start(ours)
+            }
+        }
+    }
+
+    /// A server of Engine.IO: of this program, or of another one.
+    pub fn engineio(mut ours: Command, name: &str, others: &Others) -> io::Result<Self> {
+        ours.args(["serve-engineio", name]);
+        Self::start(others.server(name).unwrap_or(ours))
+    }
+
+    fn start(mut command: Command) -> io::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line)?;
         }
         let ports: Option<Vec<u16>> = line.split_whitespace().map(|w| w.parse().ok()).collect();
-        match ports.as_deref() {
-            Some([port, counts]) => Ok(Self {
-                child,
-                port: *port,
-                counts: *counts,
-            }),
-            _ => Err(unexpected(&line)),
-        }
+        let (port, counts) = match ports.as_deref() {
+            Some([port, counts]) => (*port, Some(*counts)),
+            Some([port]) => (*port, None),
+            _ => return Err(unexpected(&line)),
+        };
+        Ok(Self {
+            child,
+            port,
+            counts,
+        })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What the server has asked of the system; a mark for the simulator.
-    fn asked(&self) -> io::Result<Asked> {
+    pub fn asked(&self) -> io::Result<Option<Asked>> {
+        let Some(counts) = self.counts else {
+            return Ok(None);
+        };
         let mut line = String::new();
-        std::net::TcpStream::connect(("127.0.0.1", self.counts))?.read_to_string(&mut line)?;
-        Asked::decode(&line).ok_or_else(|| unexpected(&line))
+        std::net::TcpStream::connect(("127.0.0.1", counts))?.read_to_string(&mut line)?;
+        Asked::decode(&line)
+            .map(Some)
+            .ok_or_else(|| unexpected(&line))
+    }
+
+    fn load(&self, scenario: &Scenario, name: &str) -> io::Result<Box<dyn Generator>> {
+        Ok(match &scenario.job {
+            Job::Echo(echo) => Box::new(Load::new(echo, self.port, name == "tcp")?),
+            Job::Sessions(sessions) => Box::new(engineio::load::Load::new(sessions, self.port)?),
+            _ => panic!("code in memory is no server"),
+        })
+    }
+
+    /// Measures for so long, and how busy the generator was.
+    fn measure(
+        &mut self,
+        scenario: &Scenario,
+        name: &str,
+        time: Duration,
+    ) -> io::Result<(Sample, f64)> {
+        let mut load = self.load(scenario, name)?;
+        load.run_for(time / 4)?;
+        let mut meter = Meter::new(Some(self.id()));
+        let before = self.asked()?;
+        let began = thread_time();
+        meter.start();
+        let messages = load.run_for(time)?;
+        let spent = meter.stop();
+        let busy = (thread_time() - began) / spent.wall;
+        let asked = match (self.asked()?, before) {
+            (Some(after), Some(before)) => Some(after.since(before)),
+            _ => None,
+        };
+        let mut sample = Sample::new(spent, asked, messages);
+        sample.wall = load.latency().unwrap_or(sample.wall);
+        Ok((sample, busy))
+    }
+
+    /// Sends some messages between two marks, and says how many.
+    fn count(&mut self, scenario: &Scenario, name: &str) -> io::Result<u64> {
+        let mut load = self.load(scenario, name)?;
+        load.run_some()?;
+        self.asked()?;
+        let messages = load.run_some()?;
+        self.asked()?;
+        Ok(messages)
     }
 }
 
@@ -244,41 +343,6 @@ impl Drop for Server {
     }
 }
 
-/// Measures an echo server for so long, and the load on the generator.
-fn echo_for(
-    command: Command,
-    name: &str,
-    echo: &Echo,
-    time: Duration,
-) -> io::Result<(Sample, f64)> {
-    let server = Server::start(command, name)?;
-    let mut load = Load::new(echo, server.port, name == "tcp")?;
-    load.run_for(time / 4)?;
-    let mut meter = Meter::new(Some(server.child.id()));
-    let before = server.asked()?;
-    let began = thread_time();
-    meter.start();
-    let messages = load.run_for(time)?;
-    let spent = meter.stop();
-    let busy = (thread_time() - began) / spent.wall;
-    let asked = server.asked()?.since(before);
-    Ok((Sample::new(spent, asked, messages), busy))
-}
-
-/// Sends some messages between two marks, and says how many.
-fn echo_some(command: Command, name: &str, echo: &Echo) -> io::Result<u64> {
-    let server = Server::start(command, name)?;
-    let mut load = Load::new(echo, server.port, name == "tcp")?;
-    let messages = ((64 << 20) / echo.payload.len()).clamp(40, 6400);
-    let rounds = (messages / echo.in_flight).max(2 * echo.connections) as u64;
-    let open = echo.connections as u64;
-    load.run(|done| done + open <= rounds)?;
-    server.asked()?;
-    let messages = load.run(|done| done + open <= rounds)?;
-    server.asked()?;
-    Ok(messages)
-}
-
 fn output(mut command: Command) -> io::Result<String> {
     let output = command.stderr(Stdio::null()).output()?;
     match output.status.success() {
@@ -287,7 +351,7 @@ fn output(mut command: Command) -> io::Result<String> {
     }
 }
 
-fn unexpected(said: &str) -> io::Error {
+pub fn unexpected(said: &str) -> io::Error {
     let said: String = said.chars().take(80).collect();
     io::Error::other(format!("unexpected answer of a measured process: {said:?}"))
 }

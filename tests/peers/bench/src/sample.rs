@@ -11,6 +11,7 @@ pub struct Sample {
     /// Nanoseconds of the processor's time, and of everybody's.
     pub cpu: f64,
     pub wall: f64,
+    /// Not a number where nobody counts them, as the next two.
     pub allocations: f64,
     pub allocated: f64,
     /// Calls to the transport.
@@ -18,17 +19,28 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub fn new(spent: Spent, asked: Asked, messages: u64) -> Self {
+    pub fn new(spent: Spent, asked: Option<Asked>, messages: u64) -> Self {
+        let asked = |count: fn(Asked) -> u64| asked.map_or(f64::NAN, |asked| count(asked) as f64);
         let each = |sum: f64| sum / messages as f64;
         Self {
             user: spent.user.map(each),
             kernel: spent.kernel.map(each),
             cpu: each(spent.cpu),
             wall: each(spent.wall),
-            allocations: each(asked.allocations as f64),
-            allocated: each(asked.allocated as f64),
-            calls: each(asked.calls as f64),
+            allocations: each(asked(|it| it.allocations)),
+            allocated: each(asked(|it| it.allocated)),
+            calls: each(asked(|it| it.calls)),
         }
+    }
+
+    /// Of one who measures nothing but time.
+    pub fn timed(ns: f64) -> Self {
+        let spent = Spent {
+            cpu: ns,
+            wall: ns,
+            ..Spent::default()
+        };
+        Self::new(spent, None, 1)
     }
 
     /// One line, from a worker to the one that started it.
@@ -95,7 +107,7 @@ mod tests {
             cpu: 5e5,
             wall: 6e5,
         };
-        let sample = Sample::new(spent, Asked::default(), 1000);
+        let sample = Sample::new(spent, Some(Asked::default()), 1000);
         assert_eq!(sample.user, Some(1000.0));
         assert_eq!(Sample::decode(&sample.encode()), Some(sample));
         assert_eq!(Sample::decode("1 2 3"), None);

@@ -1,5 +1,8 @@
 //! What is measured.
 
+use self::Does::{Broadcast, Polling, Upgrade, WebSocket};
+use self::Form::{V3Binary, V3Text, V4Base64, V4Text};
+use self::Way::{Decode, Encode};
 use crate::payload::Payload;
 
 /// One block of the table.
@@ -9,11 +12,21 @@ pub struct Scenario {
     pub job: Job,
 }
 
+impl Scenario {
+    /// Whether it is worth a row that sockeye has its feature `simd` or not. HTTP and
+    /// sessions do nothing that vectors could do.
+    pub fn is_in_vectors(&self) -> bool {
+        !matches!(self.job, Job::Sessions(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Job {
     Decode(Payload),
     Encode(Sending),
     Echo(Echo),
+    Payload(Coding),
+    Sessions(Sessions),
 }
 
 /// What is sent, by whom, and how many messages between two flushes.
@@ -30,6 +43,52 @@ pub struct Echo {
     pub payload: Payload,
     pub connections: usize,
     pub in_flight: usize,
+}
+
+/// Packets of Engine.IO with a message each, in a payload or out of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Coding {
+    pub form: Form,
+    pub way: Way,
+    pub data: Payload,
+    pub packets: usize,
+}
+
+/// How a payload is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    V4Text,
+    V4Base64,
+    V3Text,
+    V3Binary,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Decode,
+    Encode,
+}
+
+/// So many sessions of Engine.IO, each with so many messages in flight.
+#[derive(Clone, Copy, Debug)]
+pub struct Sessions {
+    pub does: Does,
+    pub payload: Payload,
+    pub sessions: usize,
+    pub in_flight: usize,
+}
+
+/// What sessions do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// They send by WebSocket, and get it back.
+    WebSocket,
+    /// The same by POST and GET.
+    Polling,
+    /// One after the other begins by polling, and goes over to a WebSocket.
+    Upgrade,
+    /// Half of them by WebSocket, half by polling, get what one of them sends.
+    Broadcast,
 }
 
 /// All scenarios, in the order of the table.
@@ -85,6 +144,146 @@ pub fn all() -> Vec<Scenario> {
             in_flight,
         };
         add(name, Job::Echo(echo));
+    }
+    for (name, form, way, data, packets) in [
+        (
+            "payload decode, 16 x 14 B text",
+            V4Text,
+            Decode,
+            Payload::Ascii(14),
+            16,
+        ),
+        (
+            "payload decode, 16 x 1 KiB text",
+            V4Text,
+            Decode,
+            Payload::Ascii(1024),
+            16,
+        ),
+        (
+            "payload decode, 16 x 125 B base64",
+            V4Base64,
+            Decode,
+            Payload::Binary(125),
+            16,
+        ),
+        (
+            "payload decode, 1 x 64 KiB base64",
+            V4Base64,
+            Decode,
+            Payload::Binary(64 << 10),
+            1,
+        ),
+        (
+            "payload decode, v3, 16 x 125 B text",
+            V3Text,
+            Decode,
+            Payload::Ascii(125),
+            16,
+        ),
+        (
+            "payload decode, v3, 16 x 125 B binary",
+            V3Binary,
+            Decode,
+            Payload::Binary(125),
+            16,
+        ),
+        (
+            "payload encode, 16 x 14 B text",
+            V4Text,
+            Encode,
+            Payload::Ascii(14),
+            16,
+        ),
+        (
+            "payload encode, 16 x 1 KiB text",
+            V4Text,
+            Encode,
+            Payload::Ascii(1024),
+            16,
+        ),
+        (
+            "payload encode, 16 x 125 B base64",
+            V4Base64,
+            Encode,
+            Payload::Binary(125),
+            16,
+        ),
+        (
+            "payload encode, 1 x 64 KiB base64",
+            V4Base64,
+            Encode,
+            Payload::Binary(64 << 10),
+            1,
+        ),
+        (
+            "payload encode, v3, 16 x 125 B text",
+            V3Text,
+            Encode,
+            Payload::Ascii(125),
+            16,
+        ),
+        (
+            "payload encode, v3, 16 x 125 B binary",
+            V3Binary,
+            Encode,
+            Payload::Binary(125),
+            16,
+        ),
+    ] {
+        let coding = Coding {
+            form,
+            way,
+            data,
+            packets,
+        };
+        add(name, Job::Payload(coding));
+    }
+    for (name, does, payload, sessions, in_flight) in [
+        (
+            "sessions 100 x 1 by WebSocket, 125 B",
+            WebSocket,
+            Payload::Ascii(125),
+            100,
+            1,
+        ),
+        (
+            "sessions 100 x 16 by WebSocket, 125 B",
+            WebSocket,
+            Payload::Ascii(125),
+            100,
+            16,
+        ),
+        (
+            "sessions 100 x 1 by polling, 125 B",
+            Polling,
+            Payload::Ascii(125),
+            100,
+            1,
+        ),
+        (
+            "sessions 100 x 16 by polling, 125 B",
+            Polling,
+            Payload::Ascii(125),
+            100,
+            16,
+        ),
+        ("sessions upgraded", Upgrade, Payload::Ascii(125), 1, 1),
+        (
+            "broadcast to 1000 sessions, 125 B",
+            Broadcast,
+            Payload::News(125),
+            1000,
+            1,
+        ),
+    ] {
+        let sessions = Sessions {
+            does,
+            payload,
+            sessions,
+            in_flight,
+        };
+        add(name, Job::Sessions(sessions));
     }
     all
 }

@@ -39,6 +39,20 @@ pub const SUBJECTS: &[&str] = &[
 /// Serves until it is killed. Prints the port of the server, and a port where
 /// each connection is told what was asked of the system so far.
 pub fn run(subject: &str) -> io::Result<()> {
+    on_one_thread(async |listener| match subject {
+        "tcp" => serve(listener, tcp).await,
+        "floor" => serve(listener, least).await,
+        "sockeye for_each" => serve(listener, for_each).await,
+        "sockeye next" => serve(listener, next).await,
+        #[cfg(feature = "peers")]
+        _ => peers::run(subject, listener).await,
+        #[cfg(not(feature = "peers"))]
+        _ => panic!("{subject} is not in this build"),
+    })
+}
+
+/// Runs a server on the first processor.
+pub fn on_one_thread(server: impl AsyncFnOnce(TcpListener) -> io::Result<()>) -> io::Result<()> {
     pin(0);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -53,16 +67,7 @@ pub fn run(subject: &str) -> io::Result<()> {
             counts.local_addr()?.port()
         );
         tokio::spawn(tell(counts));
-        match subject {
-            "tcp" => serve(listener, tcp).await,
-            "floor" => serve(listener, least).await,
-            "sockeye for_each" => serve(listener, for_each).await,
-            "sockeye next" => serve(listener, next).await,
-            #[cfg(feature = "peers")]
-            _ => peers::run(subject, listener).await,
-            #[cfg(not(feature = "peers"))]
-            _ => panic!("{subject} is not in this build"),
-        }
+        server(listener).await
     })
 }
 
@@ -117,7 +122,7 @@ fn sockeye(stream: Counted) -> sockeye_tokio::WebSocket<Counted> {
 }
 
 /// A stream whose reads and writes that move bytes are counted.
-pub struct Counted(TcpStream);
+pub struct Counted(pub TcpStream);
 
 impl AsyncRead for Counted {
     #[inline]

@@ -68,10 +68,17 @@ fn cells(row: &Row, floor: &Row) -> [String; 11] {
         }),
         ratio(cpu, floor.cpu()),
         time(row.median(|sample| sample.wall)),
-        format!("{:.2}", row.median(|sample| sample.allocations)),
-        format!("{:.0}", row.median(|sample| sample.allocated)),
-        format!("{:.2}", row.median(|sample| sample.calls)),
+        counted(row.median(|sample| sample.allocations), 2),
+        counted(row.median(|sample| sample.allocated), 0),
+        counted(row.median(|sample| sample.calls), 2),
     ]
+}
+
+fn counted(n: f64, places: usize) -> String {
+    match n.is_nan() {
+        true => "-".into(),
+        false => format!("{n:.places$}"),
+    }
 }
 
 fn time(ns: f64) -> String {
@@ -129,7 +136,7 @@ pub fn markdown(blocks: &[Block]) -> String {
 pub const BUILT: &str = "\
 sockeye: feature `simd`, as in its adapters by default, or without it. fastwebsockets:
 feature `simd`, its default. tokio-websockets: vector instructions, which it always has.
-tungstenite, tokio-tungstenite: neither has any.
+tungstenite, tokio-tungstenite: neither has any. engineioxide: feature `v3`.
 ";
 
 /// In how many scenarios sockeye is ahead of every peer.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::count::{Asked, Meter, measured_from_here, pin};
 use crate::decode::{self, Run};
 use crate::encode;
+use crate::engineio::codec;
 use crate::sample::Sample;
 use crate::scenario::{Job, Scenario};
 use crate::tape::Tape;
@@ -33,7 +34,7 @@ pub fn run(scenario: &Scenario, subject: &str, time: Duration) -> Sample {
         messages += run(batch);
     }
     let spent = meter.stop();
-    Sample::new(spent, Asked::now().since(before), messages)
+    Sample::new(spent, Some(Asked::now().since(before)), messages)
 }
 
 /// Runs `subject` for so many messages between two marks, and says how many.
@@ -41,7 +42,8 @@ pub fn count(scenario: &Scenario, subject: &str) -> u64 {
     let bytes = match &scenario.job {
         Job::Decode(payload) => payload.len(),
         Job::Encode(sending) => sending.payload.len(),
-        Job::Echo(_) => panic!("an echo is measured from outside"),
+        Job::Payload(coding) => coding.data.len(),
+        Job::Echo(_) | Job::Sessions(_) => panic!("a server is measured from outside"),
     };
     let batch = (TAPE * 4 / bytes).clamp(4, 4096) as u64;
     let mut run = prepare(scenario, subject);
@@ -63,6 +65,9 @@ fn prepare(scenario: &Scenario, subject: &str) -> Run {
             decode::subject(subject, Tape::new(tape), frame, see)
         }
         Job::Encode(sending) => encode::subject(subject, *sending),
-        Job::Echo(_) => panic!("an echo is measured from outside"),
+        Job::Payload(coding) => codec::subject(subject, *coding, |bytes| {
+            black_box(bytes);
+        }),
+        Job::Echo(_) | Job::Sessions(_) => panic!("a server is measured from outside"),
     }
 }
