@@ -31,6 +31,7 @@ struct Shared {
     waiting: Mutex<Vec<Waker>>,
     unsent: Mutex<Vec<String>>,
     forbidding: AtomicBool,
+    deaf: AtomicBool,
 }
 
 impl App {
@@ -63,6 +64,11 @@ impl App {
         self.0.forbidding.store(forbidding, Ordering::Relaxed);
     }
 
+    /// Whether it notes what it is told.
+    pub fn set_listening(&self, listening: bool) {
+        self.0.deaf.store(!listening, Ordering::Relaxed);
+    }
+
     /// Lets go of all sessions and of what it was told.
     pub fn forget(&self) {
         let sessions = std::mem::take(&mut *self.0.sessions.lock().unwrap());
@@ -92,10 +98,12 @@ impl Handler for App {
 
     /// Does what a message asks for, and sends back the others.
     fn message(&self, session: &Session<Self>, message: Message<'_>) {
-        self.tell(match message.as_text() {
-            Some(text) => text.to_owned(),
-            None => format!("{:?}", message.as_bytes()),
-        });
+        if !self.0.deaf.load(Ordering::Relaxed) {
+            self.tell(match message.as_text() {
+                Some(text) => text.to_owned(),
+                None => format!("{:?}", message.as_bytes()),
+            });
+        }
         match message.as_text() {
             Some("panic") => panic!("as asked for"),
             Some("close") => session.close(),

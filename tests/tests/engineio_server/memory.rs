@@ -1,6 +1,7 @@
 //! What a session costs that says nothing.
 
 use sockeye_tests::alloc::measure;
+use sockeye_tests::wire::Frame;
 
 use crate::kit::{Bed, Client, Peer};
 
@@ -41,4 +42,25 @@ fn an_idle_session_is_small() {
     });
     // The scripted transport and what it remembers is in this.
     assert!(sockets < 4000, "{sockets} bytes");
+}
+
+/// A message is lent to the application from what was read. What it sends is one
+/// piece of storage, and the queue that it waits in another, since an empty one has
+/// none.
+#[test]
+fn an_echo_by_websocket_allocates_twice() {
+    const MESSAGES: usize = 1000;
+
+    let bed = Bed::new();
+    let mut peer = bed.open_socket();
+    peer.world.forget_calls();
+    let frames: Vec<u8> = (0..MESSAGES)
+        .flat_map(|_| Frame::m0(0x81, "4quiet words").bytes())
+        .collect();
+    bed.app.set_listening(false);
+    peer.input(&frames);
+    let ((), usage) = measure(|| peer.input(&frames));
+    assert_eq!(peer.received().len(), 1 + 2 * MESSAGES);
+    let more = usage.allocations.saturating_sub(2 * MESSAGES);
+    assert!(more < 100, "{more} more than two for each");
 }
