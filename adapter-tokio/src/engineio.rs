@@ -41,7 +41,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-pub use hyper_util::rt::TokioIo as HyperStream;
+pub(crate) use hyper_util::rt::TokioIo as HyperStream;
 use hyper_util::rt::TokioTimer;
 use sockeye::Instant;
 use sockeye::driver::{self, Group, Member};
