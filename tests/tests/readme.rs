@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use sockeye::driver::engineio::Options;
+use sockeye::driver::engineio::{Options, client};
 use sockeye::websocket::handshake::{Limits, Origins, ServerOptions};
 use sockeye::websocket::{Config, Receive};
 
@@ -129,14 +129,59 @@ fn every_limit_of_an_engine_io_server_has_its_default() {
             "30 s",
         ),
     ];
-    let said: Vec<(String, String)> = table(&read("README.md"), "of an Engine.IO server")
+    are_listed("of an Engine.IO server", &rows);
+}
+
+#[test]
+fn every_limit_of_an_engine_io_client_has_its_default() {
+    let options = client::Options::default();
+    let session = &options.session;
+    let queue = &session.queue;
+    let seconds = Duration::from_secs;
+    let million = (
+        options.max_payload == 1_000_000,
+        session.max_payload == 1_000_000,
+    );
+    let rows = [
+        ("max_payload", million.0, "1 000 000"),
+        ("max_packets", options.max_packets == 16_384, "16 384"),
+        ("session.max_payload", million.1, "1 000 000"),
+        (
+            "session.max_packets",
+            session.max_packets == 16_384,
+            "16 384",
+        ),
+        ("session.queue.bytes", queue.bytes == 1 << 20, "1 MiB"),
+        ("session.queue.messages", queue.messages == 16_384, "16 384"),
+        (
+            "session.open_timeout",
+            session.open_timeout == seconds(20),
+            "20 s",
+        ),
+        (
+            "session.upgrade_timeout",
+            session.upgrade_timeout == seconds(10),
+            "10 s",
+        ),
+        (
+            "session.close_timeout",
+            session.close_timeout == seconds(5),
+            "5 s",
+        ),
+    ];
+    are_listed("of an Engine.IO client", &rows);
+}
+
+/// The table lists these, in this order, and so it is.
+fn are_listed(heading: &str, rows: &[(&str, bool, &str)]) {
+    let said: Vec<(String, String)> = table(&read("README.md"), heading)
         .map(|cells| (cells[0].trim_matches('`').to_owned(), cells[2].clone()))
         .collect();
-    let expected = rows.map(|(name, is_so, text)| {
+    let expected = rows.iter().map(|(name, is_so, text)| {
         assert!(is_so, "{name}");
-        (name.to_owned(), text.to_owned())
+        ((*name).to_owned(), (*text).to_owned())
     });
-    assert_eq!(said, expected);
+    assert_eq!(said, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -441,6 +441,9 @@ impl Target {
     }
 }
 
+/// Nothing in it is pinned.
+impl<H: Http> Unpin for Client<H> {}
+
 impl<H: Http> Drop for Client<H> {
     /// Senders are told.
     fn drop(&mut self) {
