@@ -1,9 +1,9 @@
-//! WebSocket, RFC 6455, as machines that do no input and output.
+//! WebSocket, RFC 6455, and Engine.IO as machines that do no input and output.
 //!
 //! A machine turns bytes and the passing of time into events and bytes. It reads no
 //! socket, no clock and no random source: those are arguments. So it runs wherever
 //! there is a transport of bytes, whatever moves them, and is tested without one.
-//! Whoever wants a WebSocket on tokio, async-std or smol takes an adapter
+//! Whoever wants them on tokio, async-std or smol takes an adapter
 //! (`sockeye-tokio`, `sockeye-async-std`); this crate is for those who have input
 //! and output of their own.
 //!
