@@ -213,6 +213,22 @@ fn a_post_waits_for_an_application_that_is_busy() {
 }
 
 #[test]
+fn t21_a_post_of_many_packets_gives_way_to_others() {
+    let bed = Bed::new();
+    let client = bed.open();
+    let mut post = client.begin();
+    post.push(["4quiet"; 1000].join("\x1e").as_bytes()).unwrap();
+    let mut post = Box::pin(post.finish());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut polls = 0;
+    while post.as_mut().poll(&mut cx).is_pending() {
+        polls += 1;
+        assert!(bed.app.told().len() <= 65);
+    }
+    assert_eq!(polls, 15);
+}
+
+#[test]
 fn a_busy_application_does_not_end_the_session_of_a_post() {
     let bed = Bed::new();
     let client = bed.open();

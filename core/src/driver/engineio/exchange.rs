@@ -189,7 +189,11 @@ impl<H: Handler> Post<H> {
         self.session.visit(|state, _| state.body_until = None);
         let mut body = core::mem::take(&mut self.body);
         let max = self.session.server.options.max_packets;
-        for packet in Packets::new(self.session.version(), self.kind, &mut body, max) {
+        let packets = Packets::new(self.session.version(), self.kind, &mut body, max);
+        for (n, packet) in packets.enumerate() {
+            if n % FAIR == FAIR - 1 {
+                give_way().await;
+            }
             match self.wanted().await {
                 Ok(()) => {}
                 // "Close" is the last that counts.
@@ -245,6 +249,22 @@ impl<H: Handler> Post<H> {
             });
         }
     }
+}
+
+/// After so many packets other tasks get their turn.
+const FAIR: usize = 64;
+
+/// Lets other tasks run.
+async fn give_way() {
+    let mut is_first = true;
+    poll_fn(|cx| match core::mem::take(&mut is_first) {
+        true => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        false => Poll::Ready(()),
+    })
+    .await;
 }
 
 impl<H: Handler> Drop for Post<H> {
