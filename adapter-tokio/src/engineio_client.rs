@@ -211,7 +211,7 @@ impl Dial for Dialer {
 
 impl From<ConnectError> for client::Error {
     fn from(error: ConnectError) -> Self {
-        Self::new(error)
+        Self::Failed(error.into())
     }
 }
 

@@ -14,13 +14,8 @@ pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// A request or a WebSocket failed.
-    #[error("{error}")]
-    Failed {
-        /// Why the session ended.
-        reason: Reason,
-        /// With what it failed.
-        error: BoxError,
-    },
+    #[error(transparent)]
+    Failed(BoxError),
     /// The server has answered with another status than 200.
     #[error("{}", Refusal(.0))]
     Refused(Answer),
@@ -30,16 +25,6 @@ pub enum Error {
     /// Nothing was sent.
     #[error("{0}")]
     Send(#[from] SendError),
-}
-
-impl Error {
-    /// Whatever goes wrong before there is a session.
-    pub fn new(error: impl Into<BoxError>) -> Self {
-        Self::Failed {
-            reason: Reason::Forced,
-            error: error.into(),
-        }
-    }
 }
 
 /// What is to be said of an answer that is no success.

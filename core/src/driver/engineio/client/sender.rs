@@ -79,7 +79,10 @@ impl Sender {
             let mut state = self.0.lock();
             let sent = state.session.send(&message);
             if sent == Err(SendError::Full) && state.session.is_open() {
-                state.waiting.push(cx.waker().clone());
+                let is_known = |waker: &Waker| waker.will_wake(cx.waker());
+                if !state.waiting.iter().any(is_known) {
+                    state.waiting.push(cx.waker().clone());
+                }
                 return Poll::Pending;
             }
             wake(state);

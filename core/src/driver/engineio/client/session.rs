@@ -71,6 +71,8 @@ pub struct Client<H: Http> {
     pub(super) get: Option<Pending<Answer>>,
     pub(super) post: Option<Pending<Answer>>,
     pub(super) socket: Socket<H::Io>,
+    /// Storage for a packet on its way to the WebSocket.
+    pub(super) scratch: Vec<u8>,
     /// When it is due, and what waits for that.
     pub(super) timer: Option<(Instant, Sleep)>,
     pub(super) news: News,
@@ -136,7 +138,7 @@ impl<H: Http> Client<H> {
     fn new(http: H, target: &str, options: Options, runtime: AnyRuntime) -> Result<Self, Error> {
         let mut random = [0; 8];
         if !runtime.random(&mut random) {
-            return Err(Error::new("no randomness"));
+            return Err(Error::Failed("no randomness".into()));
         }
         let target = Target {
             base: target.into(),
@@ -153,6 +155,7 @@ impl<H: Http> Client<H> {
             get: None,
             post: None,
             socket: Socket::None,
+            scratch: Vec::new(),
             timer: None,
             news: News::default(),
         })
@@ -187,16 +190,22 @@ impl<H: Http> Client<H> {
     pub async fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
         poll_fn(|cx| {
-            ready!(self.poll_ready(cx));
-            let sent = self.start_send(&message);
-            self.write(cx);
-            Poll::Ready(sent.map_err(Error::Send))
+            loop {
+                ready!(self.poll_ready(cx));
+                let sent = self.start_send(&message);
+                if sent == Err(SendError::Full) && self.is_open() {
+                    // Another sender was faster.
+                    continue;
+                }
+                self.write(cx);
+                return Poll::Ready(sent.map_err(Error::Send));
+            }
         })
         .await
     }
 
     /// Sends a message that is worth nothing later: false says that it was
-    /// dropped, because it could not go out at once.
+    /// dropped, because it could not go out at once. It goes out with the next call.
     ///
     /// # Errors
     ///
@@ -389,7 +398,7 @@ impl<H: Http> Client<H> {
         self.news.end = End::Reported;
         match (reason, self.news.cause.take()) {
             (Reason::Forced | Reason::Peer, _) => None,
-            (Reason::Lost(_), Some(Cause::Failed(error))) => Some(Error::Failed { reason, error }),
+            (Reason::Lost(_), Some(Cause::Failed(error))) => Some(Error::Failed(error)),
             (Reason::Fault(Fault::Status(_)), Some(Cause::Refused(answer))) => {
                 Some(Error::Refused(answer))
             }

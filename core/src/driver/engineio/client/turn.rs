@@ -266,7 +266,7 @@ impl<H: Http> Client<H> {
         let now = self.runtime.now();
         let session = &mut self.shared.lock().session;
         let connection = websocket.connection_mut();
-        if transmit(session, now, connection) == Sent::Packets {
+        if transmit(session, now, connection, &mut self.scratch) == Sent::Packets {
             return;
         }
         let is_probe = session.transport() == Transport::Polling;
@@ -339,9 +339,13 @@ enum Sent {
     Close,
 }
 
-fn transmit(session: &mut ClientSession, now: Instant, connection: &mut Connection) -> Sent {
+fn transmit(
+    session: &mut ClientSession,
+    now: Instant,
+    connection: &mut Connection,
+    scratch: &mut Vec<u8>,
+) -> Sent {
     let version = session.version();
-    let mut scratch = Vec::new();
     while connection.has_room() || session.reason().is_some() {
         let Some(packet) = session.next_packet(now, Channel::WebSocket) else {
             break;
@@ -350,7 +354,7 @@ fn transmit(session: &mut ClientSession, now: Instant, connection: &mut Connecti
             return Sent::Close;
         }
         // There is room, and what is text came from text.
-        let _ = send(connection, version, Kind::Binary, &packet, &mut scratch);
+        let _ = send(connection, version, Kind::Binary, &packet, scratch);
     }
     Sent::Packets
 }
