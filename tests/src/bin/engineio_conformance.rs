@@ -264,6 +264,7 @@ async fn session(adapter: &impl Adapter, ledger: &Ledger, number: u64) {
     let by_polling = client.transport() == Transport::Polling;
     let mut random = Random::new(number);
     let (mut sent, mut got, mut is_complete) = (0, BTreeSet::new(), false);
+    let mut upgraded = false;
     loop {
         let pause = Duration::from_millis(random.below(30) as u64);
         match before(&mut client, pin!(adapter.sleep(pause))).await {
@@ -292,9 +293,11 @@ async fn session(adapter: &impl Adapter, ledger: &Ledger, number: u64) {
             }
             Next::End => break,
         }
+        if by_polling && !upgraded && client.transport() == Transport::WebSocket {
+            upgraded = true;
+            ledger.upgraded.fetch_add(1, Relaxed);
+        }
     }
-    let upgraded = by_polling && client.transport() == Transport::WebSocket;
-    ledger.upgraded.fetch_add(u64::from(upgraded), Relaxed);
     let reason = client
         .reason()
         .map_or_else(String::new, |reason| reason.to_string());

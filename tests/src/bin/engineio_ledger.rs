@@ -135,7 +135,7 @@ impl Application {
         let sid = session.sid().as_str();
         let mut random = Random::new(
             sid.bytes()
-                .fold(0, |seed, byte| seed * 31 + u64::from(byte)),
+                .fold(0, |seed, byte| seed.rotate_left(5) ^ u64::from(byte)),
         );
         let mut number = 1;
         while number <= application.messages && session.is_open() {
