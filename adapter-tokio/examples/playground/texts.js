@@ -1,0 +1,151 @@
+// What the page says, in English and in Korean.
+
+const EN = {
+  title: 'playground',
+  lead: 'How the web went from asking to being told: the same messages from one server, at the same moment, in six ways. Every figure is live; the bytes are counted at the server’s sockets, headers included.',
+  foot: 'Server and page are one example of sockeye. Bytes are those of HTTP and WebSocket, without TCP’s headers. Latency runs, for half of the messages (p50) and for all but one in a hundred (p99), from the making of a message on the server to its arrival in this page.',
+  'overview.title': 'What a message costs',
+  'overview.way': 'Way',
+  'overview.bytes': 'Bytes on the wire per message',
+  'overview.latency': 'Latency p50',
+  'overview.requests': 'Requests per message',
+  'overview.note': 'Bytes and requests of both directions, divided by the messages of both directions. Longer bars cost more; scales are logarithmic.',
+  'timeline.title': 'The Engine.IO session, step by step',
+  'controls.title': 'Try it',
+  'controls.rate': 'Messages per second, down',
+  'controls.up': 'Messages per second, up',
+  'controls.size': 'Size of a message',
+  'controls.every': 'Short polling asks every',
+  'controls.clients': 'Simulated clients a panel',
+  'controls.delay': 'Hold answers back for',
+  'controls.blocked': 'Block WebSocket at the server',
+  'controls.cut': 'Cut all connections',
+  'controls.reset': 'Count anew',
+  'status.on': 'Connected to a laboratory of your own: other tabs have theirs.',
+  'status.off': 'The server does not answer. Trying again…',
+  'chart.stale': 'Age of the newest message',
+  'chart.flow': 'Bytes on the wire, both ways',
+  'figure.messages': 'Messages',
+  'figure.requests': 'Requests',
+  'figure.up': 'Bytes up',
+  'figure.down': 'Bytes down',
+  'figure.p50': 'Latency p50',
+  'figure.p99': 'Latency p99',
+  'figure.stale': 'Newest is',
+  'figure.busy': 'CPU/message',
+  'figure.missed': 'Missed',
+  'state.starts': 'starts',
+  'state.asks': 'asks again and again',
+  'state.waits': 'waits for an answer',
+  'state.streams': 'streams',
+  'state.open': 'open',
+  'state.polls': 'goes by polling',
+  'state.upgraded': 'goes by WebSocket',
+  'state.lost': 'lost, tries again',
+  'state.refused': 'refused with 403',
+  'short.title': 'Short polling',
+  'short.says': 'The page asks at intervals, whether there is news or not. News waits for the next request: the age rises like a saw. Each request and each answer carries hundreds of bytes of headers, and many answers are empty.',
+  'long.title': 'Long polling',
+  'long.says': 'The server holds the answer back until it has news, so news is fresh. But every answer needs a new request with all its headers, and what happens meanwhile waits for it: hold answers back, and see it fall behind.',
+  'chunked.title': 'Streaming, chunked HTTP',
+  'chunked.says': 'One request, and an answer that never ends: a chunk costs a few bytes of framing. It goes down only, so what the page says is a request of its own with all the headers. And each stream holds one of six connections.',
+  'events.title': 'Streaming, EventSource',
+  'events.says': 'The same with a format on top: each event has a number, and a browser that comes back says which was the last. A few bytes more, and nothing is missed when the connection is cut. Up, it is still a request each time.',
+  'websocket.title': 'WebSocket',
+  'websocket.says': 'One request opens it; after that a message has two to ten bytes of header, six of them at least when the page sends, for it has to mask. Both directions, at once. What was sent while it was down is missed, unless somebody keeps it.',
+  'engineio.title': 'Engine.IO',
+  'engineio.says': 'A session begins by long polling, which works everywhere, and goes over to a WebSocket once that is proved to work. Block WebSocket, and the session goes on by polling: at a higher price, but there. (The probe is held back for two seconds, so that it can be seen.)',
+  'step.open': 'Handshake by GET, session',
+  'step.post': 'Data by POST',
+  'step.get': 'Data by GET',
+  'step.probe': 'WebSocket probed: 2probe, 3probe',
+  'step.refused': 'WebSocket refused: stays with polling',
+  'step.closed': 'Upgraded (5), polling closed',
+  'step.after': 'after {} s',
+};
+
+const KO = {
+  title: '놀이터',
+  lead: '웹은 묻던 것에서 듣는 것으로 바뀌어 왔습니다. 한 서버가 같은 순간에 보내는 같은 메시지를 여섯 가지 방법으로 받아 봅니다. 모든 수치는 실시간이며, 바이트는 헤더까지 서버의 소켓에서 셉니다.',
+  foot: '서버와 이 페이지는 sockeye의 예제 하나입니다. 바이트는 HTTP와 WebSocket의 것이며 TCP 헤더는 빠져 있습니다. 지연은 메시지의 절반(p50)과 99%(p99)가 드는 시간으로, 서버가 메시지를 만든 때부터 이 페이지에 닿은 때까지입니다.',
+  'overview.title': '메시지 하나의 값',
+  'overview.way': '방법',
+  'overview.bytes': '메시지당 전송 바이트',
+  'overview.latency': '지연 p50',
+  'overview.requests': '메시지당 요청',
+  'overview.note': '양방향의 바이트와 요청을 양방향의 메시지 수로 나눈 값입니다. 막대가 길수록 비싸며, 눈금은 로그입니다.',
+  'timeline.title': 'Engine.IO 세션의 단계',
+  'controls.title': '직접 해 보기',
+  'controls.rate': '초당 메시지, 내려받기',
+  'controls.up': '초당 메시지, 올리기',
+  'controls.size': '메시지 크기',
+  'controls.every': '짧은 폴링 간격',
+  'controls.clients': '패널당 모의 클라이언트',
+  'controls.delay': '응답 늦추기',
+  'controls.blocked': '서버에서 WebSocket 막기',
+  'controls.cut': '모든 연결 끊기',
+  'controls.reset': '다시 세기',
+  'status.on': '이 탭만의 실험실에 연결되어 있습니다. 다른 탭에는 다른 실험실이 있습니다.',
+  'status.off': '서버가 답하지 않습니다. 다시 시도하는 중…',
+  'chart.stale': '가장 새로운 메시지의 나이',
+  'chart.flow': '전송 바이트, 양방향',
+  'figure.messages': '메시지',
+  'figure.requests': '요청',
+  'figure.up': '올린 바이트',
+  'figure.down': '내린 바이트',
+  'figure.p50': '지연 p50',
+  'figure.p99': '지연 p99',
+  'figure.stale': '최신의 나이',
+  'figure.busy': '메시지당 CPU',
+  'figure.missed': '놓침',
+  'state.starts': '시작',
+  'state.asks': '되풀이해 묻는 중',
+  'state.waits': '응답을 기다리는 중',
+  'state.streams': '흐르는 중',
+  'state.open': '열림',
+  'state.polls': '폴링으로 가는 중',
+  'state.upgraded': 'WebSocket으로 가는 중',
+  'state.lost': '끊김, 다시 시도',
+  'state.refused': '403으로 거절됨',
+  'short.title': '짧은 폴링',
+  'short.says': '새 소식이 있든 없든 페이지가 일정한 간격으로 묻습니다. 소식은 다음 요청까지 기다리므로 나이가 톱니처럼 오릅니다. 요청과 응답마다 수백 바이트의 헤더가 실리고, 빈 응답도 많습니다.',
+  'long.title': '긴 폴링',
+  'long.says': '서버가 소식이 생길 때까지 응답을 미루므로 소식이 신선합니다. 하지만 응답마다 헤더를 모두 갖춘 새 요청이 필요하고, 그사이의 일은 그 요청을 기다립니다. 응답을 늦추면 뒤처지는 것이 보입니다.',
+  'chunked.title': '스트리밍, 청크 HTTP',
+  'chunked.says': '요청 하나에 끝나지 않는 응답 하나. 조각마다 몇 바이트의 틀만 듭니다. 내려가기만 하므로 페이지가 하는 말은 매번 헤더를 갖춘 별도의 요청입니다. 그리고 스트림마다 여섯 연결 중 하나를 차지합니다.',
+  'events.title': '스트리밍, EventSource',
+  'events.says': '같은 흐름에 형식을 얹었습니다. 이벤트마다 번호가 있어, 돌아온 브라우저가 어디까지 받았는지 말합니다. 몇 바이트 더 들지만 연결이 끊겨도 놓치지 않습니다. 올리는 말은 여전히 매번 요청입니다.',
+  'websocket.title': 'WebSocket',
+  'websocket.says': '요청 하나로 열고 나면 메시지의 헤더는 2~10바이트입니다. 페이지가 보낼 때는 마스킹 때문에 적어도 6바이트입니다. 양방향이 동시에 흐릅니다. 끊긴 동안 보낸 것은 누가 간직하지 않으면 놓칩니다.',
+  'engineio.title': 'Engine.IO',
+  'engineio.says': '세션은 어디서나 되는 긴 폴링으로 시작하고, WebSocket이 된다는 것이 확인되면 그리로 옮깁니다. WebSocket을 막으면 세션은 폴링으로 이어집니다. 비싸지만 살아 있습니다. (눈으로 볼 수 있게 탐색을 2초 늦춥니다.)',
+  'step.open': 'GET으로 핸드셰이크, 세션',
+  'step.post': 'POST로 데이터',
+  'step.get': 'GET으로 데이터',
+  'step.probe': 'WebSocket 탐색: 2probe, 3probe',
+  'step.refused': 'WebSocket 거절: 폴링을 계속',
+  'step.closed': '업그레이드(5), 폴링 종료',
+  'step.after': '{}초 뒤',
+};
+
+const TEXTS = { en: EN, ko: KO };
+let language = navigator.language.startsWith('ko') ? 'ko' : 'en';
+
+export const text = (key) => TEXTS[language][key] ?? key;
+
+export const languageIs = () => language;
+
+// Says everything in that language.
+export function speak(wanted) {
+  language = wanted;
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll('[data-text]')) {
+    element.textContent = text(element.dataset.text);
+  }
+  for (const button of document.querySelectorAll('[data-language]')) {
+    button.setAttribute('aria-pressed', button.dataset.language === language);
+  }
+}
+
+// Texts that a test compares.
+export const languages = TEXTS;
