@@ -13,6 +13,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_global_executor::GlobalExecutorConfig;
@@ -40,7 +41,7 @@ fn main() -> std::io::Result<()> {
 
 async fn run() -> std::io::Result<()> {
     let port = number("--port").unwrap_or(9001);
-    let listener = TcpListener::bind(("127.0.0.1", port as u16)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let (shutdown, also) = (stopped()?, stopped()?);
     println!("listening on {address}");
@@ -120,8 +121,8 @@ fn sessions_config() -> engineio::Options {
     options
 }
 
-fn milliseconds(ms: usize) -> Duration {
-    Duration::from_millis(ms as u64)
+fn milliseconds(ms: u32) -> Duration {
+    Duration::from_millis(ms.into())
 }
 
 /// Two listeners instead of one: requests for Engine.IO are HTTP, and the others
@@ -249,8 +250,14 @@ fn stopped() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// The number that follows `name` on the command line.
-fn number(name: &str) -> Option<usize> {
-    option(name)?.parse().ok()
+fn number<N: FromStr>(name: &str) -> Option<N> {
+    let text = option(name)?;
+    let number = text.parse().ok();
+    if number.is_none() {
+        eprintln!("{name} does not take {text}");
+        std::process::exit(2);
+    }
+    number
 }
 
 /// What follows `name` on the command line.

@@ -148,7 +148,7 @@
 //! | `rustls-ring`, `rustls-aws-lc-rs` | a provider of cryptography for it |
 //! | `webpki-roots` | Mozilla's root certificates, so that `connect("wss://…")` needs no configuration |
 //! | `tracing` | a span for each connection; never what it carries |
-//! | `engineio` | `engineio`: Engine.IO servers, over HTTP by hyper |
+//! | `engineio` | `engineio`: Engine.IO, servers and clients, over HTTP by hyper |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "engineio")]

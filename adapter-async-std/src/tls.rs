@@ -30,11 +30,13 @@ pub fn default_config() -> Option<Arc<ClientConfig>> {
             let provider = rustls::crypto::ring::default_provider();
             let roots: rustls::RootCertStore =
                 webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-            let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
                 .with_safe_default_protocol_versions()
                 .ok()?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
+            // As `connect` wants it, which would otherwise copy it each time.
+            config.alpn_protocols = vec![ALPN.to_vec()];
             Some(Arc::new(config))
         };
         CONFIG.get_or_init(make).clone()

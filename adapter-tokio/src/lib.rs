@@ -137,7 +137,7 @@
 //! | `webpki-roots` | Mozilla's root certificates, so that `connect("wss://…")` needs no configuration |
 //! | `tracing` | a span for each connection; never what it carries |
 //! | `hyper` | `upgrade`: WebSockets out of hyper's upgrades |
-//! | `engineio` | `engineio`: Engine.IO servers, over HTTP by hyper |
+//! | `engineio` | `engineio`: Engine.IO, servers and clients, over HTTP by hyper |
 //! | `axum` | `axum::WebSocketUpgrade`, an extractor |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
