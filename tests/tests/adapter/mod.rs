@@ -10,6 +10,7 @@ pub mod pipe;
 
 mod cancel;
 mod engineio;
+mod engineio_client;
 mod halves;
 mod serve;
 mod sockets;

@@ -16,6 +16,7 @@ use rustls::{
 use sockeye::websocket::handshake::{Limits, Origins, Response, ServerOptions, accept_key};
 use sockeye::websocket::{CloseCode, Event, Reason};
 
+use super::engineio_client;
 use super::kit::{echo, join};
 use super::pipe::pipe;
 use crate::runtime::adapter::{Connect, ConnectError, Error, MaybeTls, Server, WebSocket, connect};
@@ -424,4 +425,21 @@ fn l07_a_pong_gets_through_tls_while_the_server_only_reads() {
         events.await.unwrap();
         assert!(ponged);
     });
+}
+
+#[test]
+fn engine_io_goes_through_tls() {
+    let authority = Authority::new();
+    let config = authority.server("localhost", false);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = ServerConnection::new(Arc::new(config)).unwrap();
+        engineio_client::answer_two(StreamOwned::new(connection, stream));
+    });
+    let url = format!("https://localhost:{port}");
+    let messages = engineio_client::over_tls(&url, authority.client());
+    assert_eq!(messages, ["over TLS".into()]);
+    thread.join().unwrap();
 }
