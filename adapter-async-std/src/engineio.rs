@@ -1,4 +1,4 @@
-//! Engine.IO servers: HTTP by hyper, time and tasks of this runtime.
+//! Engine.IO, servers and clients: HTTP by hyper, time and tasks of this runtime.
 //!
 //! Everything about sessions is said at [`sockeye::driver::engineio`]. A server
 //! that sends back what it receives:
@@ -30,6 +30,19 @@
 //! let options = Options::new(Origins::SameHost);
 //! let server = Server::new(Echo, options, Runtime::async_std());
 //! serve(&server, listener, until_stopped).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A client, which needs no task:
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), sockeye_async_std::engineio::client::Error> {
+//! let mut client = sockeye_async_std::engineio::connect("http://127.0.0.1:3000").await?;
+//! client.send("hello").await?;
+//! while let Some(message) = client.next().await {
+//!     println!("{:?}", message?);
+//! }
 //! # Ok(())
 //! # }
 //! ```

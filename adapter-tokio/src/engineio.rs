@@ -1,4 +1,4 @@
-//! Engine.IO servers: HTTP by hyper, time and tasks of this runtime.
+//! Engine.IO, servers and clients: HTTP by hyper, time and tasks of this runtime.
 //!
 //! Everything about sessions is said at [`sockeye::driver::engineio`]. A server
 //! that sends back what it receives:
@@ -31,6 +31,19 @@
 //! let options = Options::new(Origins::SameHost);
 //! let server = Server::new(Echo, options, Runtime::new());
 //! serve(&server, listener, until_stopped).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A client, which needs no task:
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), sockeye_tokio::engineio::client::Error> {
+//! let mut client = sockeye_tokio::engineio::connect("http://127.0.0.1:3000").await?;
+//! client.send("hello").await?;
+//! while let Some(message) = client.next().await {
+//!     println!("{:?}", message?);
+//! }
 //! # Ok(())
 //! # }
 //! ```
