@@ -54,7 +54,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-pub(crate) use hyper_util::rt::TokioIo as HyperStream;
+pub use hyper_util::rt::TokioIo as HyperStream;
 use hyper_util::rt::TokioTimer;
 use sockeye::Instant;
 use sockeye::driver::{self, Group, Member};
