@@ -25,9 +25,9 @@ use hyper::header::HeaderValue;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use sockeye_tokio::Server;
-use sockeye_tokio::engineio::{HyperStream, Service};
+use sockeye_tokio::engineio::Service;
 use sockeye_tokio::handshake::{Origins, ServerOptions};
 use sockeye_tokio::websocket::Config;
 use tokio::net::TcpListener;
@@ -127,7 +127,7 @@ impl App {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(60))
-                .serve_connection(HyperStream::new(stream), answer)
+                .serve_connection(TokioIo::new(stream), answer)
                 .with_upgrades();
             tokio::spawn(timed(async {
                 // Clients come and go as they like.

@@ -138,7 +138,7 @@ async function open() {
 // A port of its own is not always to be reached, as through a tunnel.
 async function door() {
   const own = `${location.protocol}//${location.hostname}:${laboratory.port}`;
-  const reached = fetch(`${own}/lab/${laboratory.id}/short`, { signal: AbortSignal.timeout(2000) });
+  const reached = fetch(own, { mode: 'no-cors', signal: AbortSignal.timeout(2000) });
   return reached.then(() => own, () => location.origin);
 }
 

@@ -4,6 +4,7 @@ import { Chart, bytes, milliseconds } from './chart.js';
 import { text } from './texts.js';
 
 const LATENCIES = 400;
+const NOTHING = { sent: 0, received: 0, requests: 0, up: 0, down: 0, busy: 0 };
 const FIGURES = ['messages', 'requests', 'up', 'down', 'p50', 'p99', 'stale', 'busy', 'missed'];
 
 export class Panel {
@@ -40,6 +41,7 @@ export class Panel {
     this.last = undefined;
     this.counts = undefined;
     this.reset();
+    this.begin = NOTHING;
   }
 
   // Begins to count anew.
