@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import kit
@@ -39,22 +40,31 @@ COMMON = ["--port", "0", "--max-payload", "1000000", "--cors", "*"]
 
 
 def run(tally):
-    build(["adapters"], ["engineio_conformance", "engineio_ledger"])
-    for adapter in kit.ADAPTERS:
-        ours = ["--adapter", adapter]
-        echo = [kit.example(adapter, "echo")]
-        client = [kit.OUT / "bin" / "engineio_conformance", *ours]
-        server = [kit.OUT / "bin" / "engineio_ledger", *ours]
-        clients(tally, adapter, echo)
-        servers(tally, adapter, client)
-        for title, server, client in [
-            (f"echo of {adapter}", echo, LEDGER_CLIENT),
-            (f"server of {adapter}", server, LEDGER_CLIENT),
-            (f"client of {adapter}", LEDGER_SERVER, client),
-            (f"both ends of {adapter}", server, client),
-        ]:
-            title = f"chaos, {title}"
-            is_clean(tally, title, chaos(tally, title, server, client))
+    environment()
+    python()
+    features = ["adapters", "chaos"]
+    build(features, ["engineio_conformance", "engineio_ledger", "chaos", "ledger"])
+    # Most of the time goes into waiting.
+    with ThreadPoolExecutor(len(kit.ADAPTERS)) as pool:
+        for done in [pool.submit(try_adapter, tally, a) for a in kit.ADAPTERS]:
+            done.result()
+
+
+def try_adapter(tally, adapter):
+    ours = ["--adapter", adapter]
+    echo = [kit.example(adapter, "echo")]
+    client = [kit.OUT / "bin" / "engineio_conformance", *ours]
+    server = [kit.OUT / "bin" / "engineio_ledger", *ours]
+    clients(tally, adapter, echo)
+    servers(tally, adapter, client)
+    for title, server, client in [
+        (f"echo of {adapter}", echo, LEDGER_CLIENT),
+        (f"server of {adapter}", server, LEDGER_CLIENT),
+        (f"client of {adapter}", LEDGER_SERVER, client),
+        (f"both ends of {adapter}", server, client),
+    ]:
+        title = f"chaos, {title}"
+        is_clean(tally, title, chaos(tally, title, server, client))
 
 
 def reference(tally):
@@ -62,6 +72,7 @@ def reference(tally):
     clients(tally, "reference", SERVER)
     client = ["node", FOLDER / "engineio_conformance.js"]
     servers(tally, "reference", client)
+    build(["chaos"], ["chaos", "ledger"])
     for title, server in [("echo", SERVER), ("ledgers", LEDGER_SERVER)]:
         title = f"chaos, {title} of reference"
         is_clean(tally, title, chaos(tally, title, server, LEDGER_CLIENT))
@@ -72,7 +83,6 @@ def reference(tally):
 
 def clients(tally, name, server):
     rules(tally, name, server)
-    python = kit.python_with("engineio", *PYTHON) / "python"
     chromium = kit.debian("chromium", "chromium")
     kit.debian("curl", "curl")
     programs = {}
@@ -80,7 +90,7 @@ def clients(tally, name, server):
         client = ["node", FOLDER / "client.js", "{url}", version]
         programs[f"engine.io-client, EIO {version}"] = client
         programs[f"curl, EIO {version}"] = [FOLDER / "curl.sh", "{url}", version]
-    programs["python-engineio"] = [python, "-u", FOLDER / "client.py", "{url}"]
+    programs["python-engineio"] = [python(), "-u", FOLDER / "client.py", "{url}"]
     programs["a page"] = ["node", FOLDER / "browser.js", "{url}", chromium]
     for title, client in programs.items():
         against(tally, f"{title}, {name}", [*server, *PATIENT], client)
@@ -103,7 +113,6 @@ def rules(tally, name, server):
 
 def servers(tally, name, client):
     """The client against servers of other people."""
-    python = kit.python_with("engineio", *PYTHON) / "python"
     old = [*SERVER, "--generation", "3"]
     # Payloads of so many packets are as long as it takes.
     few = ["--max-packets", "16"]
@@ -111,7 +120,7 @@ def servers(tally, name, client):
         ("engine.io, EIO 4", SERVER, "4", []),
         ("engine.io, EIO 3", SERVER, "3", []),
         ("engine.io of EIO 3", old, "3", []),
-        ("python-engineio", [python, "-u", FOLDER / "server.py"], "4", few),
+        ("python-engineio", [python(), "-u", FOLDER / "server.py"], "4", few),
     ]:
         title = f"{title}, client of {name}"
         log = title.replace(", ", "-").replace(" ", "-")
@@ -176,7 +185,6 @@ def against(tally, title, server, client):
 def chaos(tally, title, server, client, *faults):
     """A client and a server with a bad network between them. Ledgers of both, or of
     the client where the server is an echo, tell what became of every message."""
-    build(["chaos"], ["chaos", "ledger"])
     run = f"{title}-{SEED}".replace(", ", "-").replace(" ", "-")
     folder = kit.OUT / "ledger"
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +199,7 @@ def chaos(tally, title, server, client, *faults):
             command = [*client, f"http://127.0.0.1:{kit.port(disturbing)}", *words]
             command.append(ledgers[0])
             with kit.Running(f"{run}-client", command, env=environment()) as talking:
-                for line in talking.lines(300):
+                for line in talking.lines(60 + int(SESSIONS) / 5):
                     print(f"   {line}", flush=True)
                 tally.check(f"{title}: comes to its end", talking.end(0) == 0)
             # The server gives up those that never told it.
@@ -207,6 +215,10 @@ def chaos(tally, title, server, client, *faults):
 def is_clean(tally, title, report):
     name = f"{title}: nothing is lost, doubled or reordered, seed {SEED}"
     tally.check(name, report.returncode == 0)
+
+
+def python():
+    return kit.python_with("engineio", *PYTHON) / "python"
 
 
 def environment():

@@ -25,24 +25,28 @@ class Broken(Exception):
 
 
 class Tally:
-    """Counts what was checked."""
+    """Counts what was checked, by whatever thread."""
 
     def __init__(self):
         self.good = 0
         self.bad = []
         self.left_out = []
+        self.lock = threading.Lock()
 
     def passed(self, name):
-        self.good += 1
-        print(f"ok      {name}", flush=True)
+        with self.lock:
+            self.good += 1
+            print(f"ok      {name}", flush=True)
 
     def failed(self, name):
-        self.bad.append(name)
-        print(f"FAILED  {name}", flush=True)
+        with self.lock:
+            self.bad.append(name)
+            print(f"FAILED  {name}", flush=True)
 
     def skipped(self, name):
-        self.left_out.append(name)
-        print(f"skipped {name}", flush=True)
+        with self.lock:
+            self.left_out.append(name)
+            print(f"skipped {name}", flush=True)
 
     def check(self, name, good, why=""):
         if good:
