@@ -1,8 +1,10 @@
 //! Sessions with a server of other people, on either adapter. What it does and says
 //! stands in `tests/conformance/engineio/README.md`.
 //!
-//!     cargo run -p sockeye-tests --features adapters --bin engineio_conformance -- \
-//!         http://127.0.0.1:3000 --adapter tokio --transport upgrade --messages 100
+//! ```sh
+//! cargo run -p sockeye-tests --features adapters --bin engineio_conformance -- \
+//!     http://127.0.0.1:3000 --adapter tokio --transport upgrade --messages 100
+//! ```
 
 use std::collections::BTreeSet;
 use std::error::Error;
