@@ -1,6 +1,7 @@
 """npm `ws` and python `websockets`, each a client of `echo` and a server for
-`client`, and a page in a browser, on both adapters. What they check stands in
-`peer_ws.js`, `peer_websockets.py` and `peer_browser.js`."""
+`client`, and a page in a browser, on both adapters; the playground in a browser. What
+they check stands in `peer_ws.js`, `peer_websockets.py`, `peer_browser.js` and
+`playground.js`."""
 
 import os
 import shutil
@@ -32,6 +33,17 @@ def browser(tally):
         script = kit.HERE / "peer_browser.js"
         command = ["node", script, kit.OUT / "bin" / adapter, chromium]
         relay(tally, f"browser, {adapter}", command, {"NODE_PATH": str(folder)})
+
+
+def playground(tally):
+    command = ["cargo", "build", "--release", "--locked", "-p", "sockeye-tokio"]
+    kit.keep([*command, "--example", "playground"], kit.OUT / "bin" / "tokio")
+    pictures = kit.ROOT / "target" / "playground"
+    pictures.mkdir(parents=True, exist_ok=True)
+    program = kit.example("tokio", "playground")
+    script = kit.HERE / "playground.js"
+    command = ["node", script, program, kit.debian("chromium", "chromium"), pictures]
+    relay(tally, "playground", command, {"NODE_PATH": str(node_modules())})
 
 
 def node_modules():
