@@ -109,6 +109,8 @@ fn sessions_config() -> engineio::Options {
         options.polling.transports = named.fold(Transports::NONE, Transports::with);
     }
     let config = &mut options.session;
+    // An echo says as much as it hears, and a client may send much before it asks.
+    config.queue.bytes = 64 << 20;
     if let Some(interval) = number("--ping-interval") {
         config.ping_interval = milliseconds(interval);
     }

@@ -1,8 +1,10 @@
 //! A server on either adapter that keeps a ledger. What it does stands in
 //! `tests/conformance/engineio/README.md`.
 //!
-//!     cargo run -p sockeye-tests --features adapters --bin engineio_ledger -- \
-//!         --adapter tokio --port 3000 --run a --messages 30 --ledger FILE
+//! ```sh
+//! cargo run -p sockeye-tests --features adapters --bin engineio_ledger -- \
+//!     --adapter tokio --port 3000 --run a --messages 30 --ledger FILE
+//! ```
 
 use std::collections::BTreeSet;
 use std::fs::File;
