@@ -254,8 +254,14 @@ impl Lab {
     /// The messages after that number, as far as they are kept.
     pub(crate) fn after(&self, number: u64) -> Vec<Message> {
         let kept = lock(&self.kept);
-        let fresh = kept.iter().filter(|message| message.number > number);
-        fresh.cloned().collect()
+        let old = kept.partition_point(|message| message.number <= number);
+        kept.range(old..).cloned().collect()
+    }
+
+    fn first_after(&self, number: u64) -> Option<Message> {
+        let kept = lock(&self.kept);
+        let old = kept.partition_point(|message| message.number <= number);
+        kept.get(old).cloned()
     }
 
     /// The next message, as soon as there is one; none at the end.
@@ -263,8 +269,9 @@ impl Lab {
         let mut newest = self.newest.subscribe();
         loop {
             let _: u64 = (*newest.borrow_and_update())?;
-            if let Some(message) = self.after(number).into_iter().next() {
-                return Some(message);
+            let first = self.first_after(number);
+            if first.is_some() {
+                return first;
             }
             newest.changed().await.ok()?;
         }

@@ -97,7 +97,7 @@ impl App {
             labs,
             port,
             connections: Arc::new(Semaphore::new(900)),
-            rows: Arc::new(Semaphore::new(60)),
+            rows: Arc::new(Semaphore::new(50)),
         }
     }
 
