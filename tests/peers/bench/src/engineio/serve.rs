@@ -17,12 +17,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sockeye_tokio::Listener;
-use sockeye_tokio::engineio::{Handler, Message, Opening, Options, Refused, Server, Session};
+use sockeye_tokio::engineio::{
+    Handler, Message, Opening, Options, Refused, Server, Service, Session,
+};
 use sockeye_tokio::handshake::Origins;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
@@ -35,6 +37,7 @@ use crate::tape::READ;
 pub const SUBJECTS: &[&str] = &[
     "floor",
     "sockeye",
+    "sockeye serve",
     #[cfg(feature = "peers")]
     "engineioxide",
     #[cfg(feature = "peers")]
@@ -50,7 +53,12 @@ const PING_INTERVAL: Duration = Duration::from_secs(3000);
 pub fn run(subject: &str) -> io::Result<()> {
     on_one_thread(async |listener| match subject {
         "floor" => least(listener).await,
-        "sockeye" => sockeye(listener).await,
+        "sockeye" => serve(listener, Service::new(sockeye())).await,
+        "sockeye serve" => {
+            let forever = std::future::pending();
+            sockeye_tokio::engineio::serve(&sockeye(), Counting(listener), forever).await;
+            Ok(())
+        }
         #[cfg(feature = "peers")]
         "engineioxide" => peers::engineioxide(listener).await,
         _ => panic!("there is no {subject}"),
@@ -60,7 +68,7 @@ pub fn run(subject: &str) -> io::Result<()> {
 /// A service of hyper's on every connection.
 async fn serve<S, B>(listener: TcpListener, service: S) -> io::Result<()>
 where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: std::error::Error + Send + Sync,
     B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + 'static,
@@ -93,7 +101,7 @@ impl Handler for Echo {
     }
 }
 
-async fn sockeye(listener: TcpListener) -> io::Result<()> {
+fn sockeye() -> Server<Echo> {
     let mut options = Options::new(Origins::SameHost);
     options.session.ping_interval = PING_INTERVAL;
     let echo = Echo {
@@ -101,8 +109,7 @@ async fn sockeye(listener: TcpListener) -> io::Result<()> {
     };
     let server = Server::new(echo, options, sockeye_tokio::engineio::Runtime::new());
     let _ = server.handler().server.set(server.clone());
-    sockeye_tokio::engineio::serve(&server, Counting(listener), std::future::pending()).await;
-    Ok(())
+    server
 }
 
 /// Accepts streams that are counted.
