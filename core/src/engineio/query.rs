@@ -77,8 +77,17 @@ impl<'q> Query<'q> {
     pub fn parse(query: &'q str) -> Self {
         let (mut version, mut transport, mut sid) = <(Param<_>, Param<_>, Param<_>)>::default();
         let (mut base64, mut jsonp) = (false, None);
-        for param in query.split('&') {
-            let (name, value) = param.split_once('=').unwrap_or((param, ""));
+        // Nearly always nothing is encoded.
+        let is_sign = |byte| byte == b'%' || byte == b'+';
+        let is_plain = !query.bytes().fold(false, |has, it| has | is_sign(it));
+        let decode = |text| match is_plain {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(decode(text)),
+        };
+        let mut rest = Some(query);
+        while let Some(query) = rest {
+            let (name, value, behind) = cut(query);
+            rest = behind;
             match &*decode(name) {
                 "EIO" => version.put(decode(value)),
                 "transport" => transport.put(decode(value)),
@@ -133,11 +142,30 @@ impl fmt::Debug for Query<'_> {
     }
 }
 
-/// A name or value with the encoding of forms undone.
-fn decode(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Cow::Borrowed(text);
+/// The name and the value of the first parameter, and what follows it.
+fn cut(query: &str) -> (&str, &str, Option<&str>) {
+    // Too short for a search in blocks.
+    let mut bytes = query.bytes();
+    let Some(at) = bytes.position(|byte| byte == b'=' || byte == b'&') else {
+        return (query, "", None);
+    };
+    let (name, rest) = query.split_at_checked(at).unwrap_or_default();
+    if let Some(behind) = rest.strip_prefix('&') {
+        return (name, "", Some(behind));
     }
+    let value = rest.get(1..).unwrap_or_default();
+    match bytes.position(|byte| byte == b'&') {
+        Some(end) => (
+            name,
+            value.get(..end).unwrap_or_default(),
+            value.get(end + 1..),
+        ),
+        None => (name, value, None),
+    }
+}
+
+/// A name or value with the encoding of forms undone.
+fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -157,7 +185,7 @@ fn decode(text: &str) -> Cow<'_, str> {
         };
     }
     let text = String::from_utf8(bytes);
-    Cow::Owned(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -247,7 +275,10 @@ mod tests {
         ] {
             assert_eq!(decode(text), expected, "{text}");
         }
-        assert!(matches!(decode("plain"), Cow::Borrowed("plain")));
+        let plain = Query::parse("sid=plain").sid;
+        assert!(matches!(plain, Param::Once(Cow::Borrowed("plain"))));
+        let one = Query::parse("%73id=a%20b").sid;
+        assert_eq!(one, Param::Once("a b".into()));
     }
 
     #[test]

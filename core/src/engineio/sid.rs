@@ -70,14 +70,19 @@ impl Sid {
 
     fn of(tag: &str, name: &[u8; NAME]) -> Self {
         let dot: &[u8] = if tag.is_empty() { b"" } else { b"." };
-        let parts = [tag.as_bytes(), dot, name].into_iter().flatten();
         let mut text = [0; MAX_TAG + 1 + NAME];
         let mut len = 0;
-        for (place, &byte) in text.iter_mut().zip(parts) {
-            *place = byte;
-            len += 1;
+        for part in [tag.as_bytes(), dot, name] {
+            // There is room for the longest.
+            if let Some(place) = text.get_mut(len..len + part.len()) {
+                place.copy_from_slice(part);
+                len += part.len();
+            }
         }
-        Self { text, len }
+        Self {
+            text,
+            len: len as u8,
+        }
     }
 }
 
