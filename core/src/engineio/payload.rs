@@ -201,7 +201,7 @@ impl Span {
 /// blocks are passed over with vector instructions, which the compiler finds for
 /// this form.
 #[inline]
-fn find_separator(bytes: &[u8]) -> Option<usize> {
+pub(super) fn find_separator(bytes: &[u8]) -> Option<usize> {
     let near = bytes.get(..BLOCK).unwrap_or(bytes);
     match find_in_words(near) {
         None if bytes.len() > BLOCK => find_far(bytes),
@@ -308,6 +308,14 @@ impl Payload {
         }
         self.packets += 1;
         Ok(())
+    }
+
+    /// Whether a message of so many bytes makes the body no longer than `max`, as far as
+    /// that can be told without a look at it.
+    pub(super) fn surely_fits(&self, len: usize, max: usize) -> bool {
+        // In base64 it takes less than twice its bytes, and a few.
+        let most = self.body.len().saturating_add(len.saturating_mul(2));
+        self.version == Version::V4 && most.saturating_add(8) <= max
     }
 
     fn push_v3(&mut self, packet: &Packet<'_>) {

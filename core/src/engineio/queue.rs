@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 
-use super::payload::SEPARATOR;
+use super::payload::find_separator;
 use super::{QueueLimits, Version};
 use crate::{Kind, Message, utf8};
 
@@ -40,7 +40,7 @@ impl Prepared {
                 bytes.extend_from_slice(text.as_bytes());
                 Self {
                     kind: Kind::Text,
-                    has_separator: bytes.contains(&SEPARATOR),
+                    has_separator: find_separator(&bytes).is_some(),
                     bytes: bytes.into(),
                 }
             }

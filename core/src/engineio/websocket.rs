@@ -34,11 +34,8 @@ pub fn send(
             Kind::Text
         }
     };
-    if !connection.has_room() {
-        return Err(SendError::Full);
-    }
-    connection.start(kind)?;
-    connection.part(scratch, true)
+    // What a packet has for text is text.
+    connection.send_checked(kind, scratch)
 }
 
 /// With which code and words a WebSocket is closed for which

@@ -235,6 +235,9 @@ impl ServerSession {
     /// Moves packets into the answer to the GET, as many as
     /// [`Config::max_payload`] allows, and one at least.
     pub fn fill(&mut self, now: Instant, to: Channel, payload: &mut Payload) {
+        // What waits fits mostly: texts with a digit before and a separator between.
+        let waiting = (self.queue.bytes() + 2 * self.queue.len()).saturating_sub(1);
+        payload.reserve(waiting.min(self.config.max_payload));
         while let Some(packet) = self.next(now, to, Some(payload)) {
             // What polling cannot carry was refused when it was sent.
             let _ = payload.push(&packet);
@@ -508,11 +511,13 @@ impl ServerSession {
     fn next_queued(&mut self, to: Channel, payload: Option<&Payload>) -> Option<Packet<'_>> {
         let control = self.control();
         if let Some(payload) = payload.filter(|payload| payload.packets() > 0) {
-            let len = match &control {
-                Some(packet) => payload.len_with(packet),
-                None => payload.len_with(&Packet::Message(self.queue.front()?.message())),
+            let max = self.config.max_payload;
+            let fits = match (&control, self.queue.front()) {
+                (Some(packet), _) => payload.len_with(packet) <= max,
+                (None, Some(next)) if payload.surely_fits(next.len(), max) => true,
+                (None, next) => payload.len_with(&Packet::Message(next?.message())) <= max,
             };
-            if len > self.config.max_payload {
+            if !fits {
                 return None;
             }
         }

@@ -275,6 +275,12 @@ impl Connection {
         }
     }
 
+    /// Sends a whole message, which is UTF-8 if it is text: the caller knows.
+    pub(crate) fn send_checked(&mut self, kind: Kind, payload: &[u8]) -> Result<(), SendError> {
+        self.may_send_whole()?;
+        self.send_frame(true, kind.opcode(), payload)
+    }
+
     /// Queues a frame with a payload that has to be copied.
     #[inline]
     fn send_frame(&mut self, fin: bool, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
