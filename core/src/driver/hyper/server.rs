@@ -1,5 +1,6 @@
 //! Engine.IO as a service for hyper, and for what is built on tower.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use ::http::{HeaderName, HeaderValue, Request, StatusCode};
 use ::hyper::body::{Body as HttpBody, Buf, Frame, SizeHint};
 use ::hyper::upgrade::OnUpgrade;
@@ -182,10 +184,13 @@ struct Fields<'r>(Vec<(&'r str, &'r [u8])>);
 
 impl<'r> Fields<'r> {
     fn of<B>(request: &'r Request<B>) -> Self {
-        let fields = request.headers().iter();
-        let mut fields: Vec<_> = fields
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
+        let headers = request.headers();
+        let mut fields = Vec::with_capacity(headers.len() + 1);
+        fields.extend(
+            headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_bytes())),
+        );
         // Over HTTP/2, and in absolute-form, the target has it.
         if let Some(authority) = request.uri().authority() {
             fields.retain(|(name, _)| *name != "host");
@@ -227,13 +232,26 @@ fn switch<H: Handler>(
     response
 }
 
-/// What the `http` crate does not take was never made.
+/// What the `http` crate does not take was never made. Values are not copied.
 fn into_http(response: Response) -> ::http::Response<Body> {
     let mut answer = ::http::Response::new(Body(response.body.into()));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or_default();
     for (name, value) in response.fields {
-        let name = HeaderName::from_bytes(name.as_bytes());
-        let value = HeaderValue::from_bytes(&value);
+        if name == "Content-Length" {
+            // hyper counts the content itself.
+            continue;
+        }
+        let value = match value {
+            Cow::Borrowed(value) => Bytes::from_static(value),
+            Cow::Owned(value) => value.into(),
+        };
+        let name = match name {
+            // Those of nearly every answer.
+            "Content-Type" => Ok(CONTENT_TYPE),
+            "Cache-Control" => Ok(CACHE_CONTROL),
+            name => HeaderName::from_bytes(name.as_bytes()),
+        };
+        let value = HeaderValue::from_maybe_shared(value);
         if let (Ok(name), Ok(value)) = (name, value) {
             answer.headers_mut().append(name, value);
         }

@@ -13,6 +13,7 @@ use crate::engineio::json::{Json, push_string};
 use crate::engineio::{Payload, Reason, Refusal, Sid, Transport};
 use crate::http::Origins;
 use crate::http::header::{elements, is_token};
+use crate::http::write::decimal;
 
 /// A response, for an HTTP library to send.
 #[derive(Clone, PartialEq, Eq)]
@@ -147,7 +148,8 @@ impl Answer {
     }
 
     fn response(&self, status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
-        let len = format!("{}", body.len());
+        let mut len = Vec::new();
+        decimal(&mut len, body.len());
         let response = self.cors.response(status, body);
         let response = response.with("Content-Type", content_type);
         response.with("Content-Length", len)
