@@ -186,7 +186,7 @@ impl<H: Handler> Post<H> {
     /// Dropping the future gives up the request: what was not delivered by then is
     /// lost, and the session ends.
     pub async fn finish(mut self) -> Response {
-        self.session.visit(|state, _| state.body_until = None);
+        self.session.visit(|state| state.body_until = None);
         let mut body = core::mem::take(&mut self.body);
         let max = self.session.server.options.max_packets;
         let packets = Packets::new(self.session.version(), self.kind, &mut body, max);

@@ -145,20 +145,23 @@ impl State {
         self.reason().is_some()
     }
 
-    /// Those whose wait is over.
-    fn due(&mut self) -> [Option<Waker>; 3] {
+    /// Those whose wait is over. None if nobody can be, as in most steps.
+    fn due(&mut self) -> Option<[Option<Waker>; 3]> {
         let over = self.is_over();
+        if !over && self.get.is_none() && self.socket.is_none() {
+            return None;
+        }
         let get = over || self.answer.is_some() || self.machine.has_output(Channel::Get);
         let (socket, waiting) = match self.socket.take() {
             Some(wait) if self.ends(&wait) => (Some(wait.waker), None),
             waiting => (None, waiting),
         };
         self.socket = waiting;
-        [
+        Some([
             self.get.take_if(|_| get),
             self.post.take_if(|_| over),
             socket,
-        ]
+        ])
     }
 
     /// Whether that has come for which the WebSocket waits.
@@ -187,19 +190,45 @@ impl State {
 /// What the driver does.
 impl<H: Handler> Session<H> {
     /// Takes a step of the machine, and does what comes of it.
-    pub(super) fn visit<R>(&self, work: impl FnOnce(&mut State, Instant) -> R) -> R {
-        let now = self.server.runtime.now();
+    pub(super) fn visit<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.entry.lock();
-        let result = work(&mut state, now);
+        let result = work(&mut state);
         let due = state.due();
         self.arm(&mut state);
         let end = state.take_end();
         drop(state);
-        due.into_iter().flatten().for_each(Waker::wake);
+        if let Some(due) = due {
+            due.into_iter().flatten().for_each(Waker::wake);
+        }
         if let Some(reason) = end {
             self.ended(reason);
         }
         result
+    }
+
+    /// Queues a message. That moves no deadline, unless it is refused: the session
+    /// may end for it.
+    fn queue<R>(
+        &self,
+        work: impl FnOnce(&mut ServerSession) -> Result<R, SendError>,
+    ) -> Result<R, SendError> {
+        let mut state = self.entry.lock();
+        let queued = work(&mut state.machine);
+        let due = state.due();
+        drop(state);
+        if let Some(due) = due {
+            due.into_iter().flatten().for_each(Waker::wake);
+        }
+        if queued.is_err() {
+            self.visit(|_| ());
+        }
+        queued
+    }
+
+    /// The time. Reading it costs as much as a step does, so it is read where it is
+    /// needed.
+    pub(super) fn now(&self) -> Instant {
+        self.server.runtime.now()
     }
 
     /// Stands in line for its deadline. Earlier is soon enough.
@@ -220,7 +249,16 @@ impl<H: Handler> Session<H> {
 
     /// Takes a step that may bring an event, and gives that to the application.
     pub(super) fn step<'i>(&self, work: impl FnOnce(&mut State, Instant) -> Option<Event<'i>>) {
-        let event = self.visit(|state, now| {
+        self.step_at(self.now(), work);
+    }
+
+    /// The same at a time that is known.
+    pub(super) fn step_at<'i>(
+        &self,
+        now: Instant,
+        work: impl FnOnce(&mut State, Instant) -> Option<Event<'i>>,
+    ) {
+        let event = self.visit(|state| {
             let event = work(state, now);
             state.note(event)
         });
@@ -282,7 +320,16 @@ impl<H: Handler> Session<H> {
     /// The application has been told something. If it panicked this is the end of
     /// the session, and of nothing else.
     fn told(&self, is_sound: bool) {
-        self.visit(|state, now| {
+        if is_sound {
+            let mut state = self.entry.lock();
+            state.told = Told::Nothing;
+            // What the application did has had its visits.
+            if !matches!(state.end, End::Met(_)) {
+                return;
+            }
+        }
+        let now = self.now();
+        self.visit(|state| {
             state.told = Told::Nothing;
             if !is_sound {
                 let event = state.machine.abort(now);
@@ -310,13 +357,16 @@ impl<H: Handler> Session<H> {
 
     /// Ready for a POST that waits when the session has ended.
     pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<Reason> {
-        self.visit(|state, _| match state.reason() {
-            Some(reason) => Poll::Ready(reason),
-            None => {
-                state.post = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        })
+        // To wait changes nothing that others wait for.
+        let mut state = self.entry.lock();
+        if let Some(reason) = state.reason() {
+            return Poll::Ready(reason);
+        }
+        match &mut state.post {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Whether the application takes a message. `was_held` remembers what it said.
@@ -329,7 +379,7 @@ impl<H: Handler> Session<H> {
         });
         if ready.is_pending() != *was_held {
             *was_held = ready.is_pending();
-            self.visit(|state, _| state.is_held = *was_held);
+            self.visit(|state| state.is_held = *was_held);
         }
         ready
     }
@@ -354,7 +404,7 @@ impl<H: Handler> Session<H> {
     /// [`Closing`](SendError::Closing), [`Full`](SendError::Full) or
     /// [`Separator`](SendError::Separator); nothing was queued then.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), SendError> {
-        self.visit(|state, _| state.machine.send(message))
+        self.queue(|machine| machine.send(message))
     }
 
     /// Sends a message that other sessions may send too, without a copy.
@@ -363,7 +413,7 @@ impl<H: Handler> Session<H> {
     ///
     /// As [`send`](Self::send).
     pub fn send_prepared(&self, message: &Prepared) -> Result<(), SendError> {
-        self.visit(|state, _| state.machine.send_prepared(message))
+        self.queue(|machine| machine.send_prepared(message))
     }
 
     /// Sends a message that is worth nothing later: false says that it was
@@ -373,14 +423,14 @@ impl<H: Handler> Session<H> {
     ///
     /// [`Closing`](SendError::Closing) or [`Separator`](SendError::Separator).
     pub fn send_volatile<'m>(&self, message: impl Into<Message<'m>>) -> Result<bool, SendError> {
-        self.visit(|state, _| state.machine.send_volatile(message))
+        self.queue(|machine| machine.send_volatile(message))
     }
 
     /// Ends the session once what is queued is sent.
     ///
     /// Messages still arrive until then. The handler is told of the end.
     pub fn close(&self) {
-        self.visit(|state, _| state.machine.close());
+        self.visit(|state| state.machine.close());
     }
 
     /// What the application keeps with the session.

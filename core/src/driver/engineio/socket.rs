@@ -123,10 +123,12 @@ impl<H: Handler> Socket<H> {
     /// Ready when the connection is over.
     fn poll<I: Io>(&mut self, cx: &mut Context<'_>, pump: &mut Pump<I>) -> Poll<()> {
         // Who wakes this task while it runs would only make it run again.
-        self.upgrade.session.visit(|state, _| state.socket = None);
+        self.upgrade.session.visit(|state| state.socket = None);
         let waker = cx.waker();
+        // One time for all messages at hand, as for the connection.
+        let now = self.upgrade.session.now();
         loop {
-            let polled = match self.turn(waker, &mut pump.connection) {
+            let polled = match self.turn(now, waker, &mut pump.connection) {
                 Reading::Off => match pump.drive(cx) {
                     Ok(()) if pump.is_over() => Poll::Ready(Ok(None)),
                     Ok(()) => Poll::Pending,
@@ -134,9 +136,9 @@ impl<H: Handler> Socket<H> {
                 },
                 Reading::On => pump.poll_events(cx, |connection, event| {
                     if let Event::Message(message) = event {
-                        self.receive(message);
+                        self.receive(now, message);
                     }
-                    match self.turn(waker, connection) {
+                    match self.turn(now, waker, connection) {
                         Reading::On => ControlFlow::Continue(()),
                         Reading::Off => ControlFlow::Break(()),
                     }
@@ -167,10 +169,10 @@ impl<H: Handler> Socket<H> {
     }
 
     /// Takes what there is for the connection, and asks whether to go on reading.
-    fn turn(&mut self, waker: &Waker, connection: &mut Connection) -> Reading {
+    fn turn(&mut self, now: Instant, waker: &Waker, connection: &mut Connection) -> Reading {
         let session = &self.upgrade.session;
         let scratch = &mut self.scratch;
-        let (sent, is_paused) = session.visit(|state, now| {
+        let (sent, is_paused) = session.visit(|state| {
             let sent = transmit(state, now, connection, scratch);
             (sent, state.machine.is_paused())
         });
@@ -196,7 +198,7 @@ impl<H: Handler> Socket<H> {
         if !connection.is_open() {
             return true;
         }
-        self.upgrade.session.visit(|state, _| {
+        self.upgrade.session.visit(|state| {
             let wait = Wait {
                 waker: waker.clone(),
                 output: connection.has_room(),
@@ -208,11 +210,12 @@ impl<H: Handler> Socket<H> {
         })
     }
 
-    fn receive(&mut self, message: Message<'_>) {
+    fn receive(&mut self, now: Instant, message: Message<'_>) {
         let session = &self.upgrade.session;
         match Packet::from_message(session.version(), message) {
-            Ok(packet) => session
-                .step(|state, now| state.machine.handle_packet(now, Channel::WebSocket, packet)),
+            Ok(packet) => session.step_at(now, |state, now| {
+                state.machine.handle_packet(now, Channel::WebSocket, packet)
+            }),
             Err(error) => self.fault(Fault::Packet(error)),
         }
     }
