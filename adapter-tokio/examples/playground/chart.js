@@ -65,6 +65,7 @@ function ceiling(value) {
 
 export function milliseconds(value) {
   if (!Number.isFinite(value)) return '–';
+  if (value === 0) return '0 ms';
   if (value >= 10_000) return `${(value / 1000).toFixed(0)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
   return `${value.toFixed(value < 10 ? 1 : 0)} ms`;

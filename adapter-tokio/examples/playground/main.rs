@@ -65,7 +65,7 @@ async fn main() -> io::Result<()> {
 
     let app = App::new(address.port());
     tokio::select! {
-        () = app.clone().serve(listener) => {}
+        () = app.clone().serve(listener, Arc::new(Semaphore::new(100))) => {}
         () = app.labs.tidy() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
@@ -79,7 +79,8 @@ pub(crate) struct App {
     pub(crate) websockets: Server,
     pub(crate) engineio: Service<engineio::Sessions>,
     port: u16,
-    /// For connections, and for rows of simulated clients.
+    /// Places for connections at the ports of laboratories, whose clients cannot
+    /// take those of the main port, and for rows of simulated clients.
     connections: Arc<Semaphore>,
     rows: Arc<Semaphore>,
 }
@@ -96,19 +97,23 @@ impl App {
             engineio: engineio::service(labs.clone()),
             labs,
             port,
-            connections: Arc::new(Semaphore::new(900)),
+            connections: Arc::new(Semaphore::new(500)),
             rows: Arc::new(Semaphore::new(50)),
         }
     }
 
     /// Boxed, since a request may open a port with further connections.
-    fn serve(self, listener: TcpListener) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(self.accept(listener))
+    fn serve(
+        self,
+        listener: TcpListener,
+        places: Arc<Semaphore>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.accept(listener, places))
     }
 
-    async fn accept(self, listener: TcpListener) {
+    async fn accept(self, listener: TcpListener, places: Arc<Semaphore>) {
         loop {
-            let Ok(place) = self.connections.clone().acquire_owned().await else {
+            let Ok(place) = places.clone().acquire_owned().await else {
                 return;
             };
             let Ok((stream, _)) = listener.accept().await else {
@@ -126,7 +131,7 @@ impl App {
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(60))
+                .header_read_timeout(Duration::from_secs(20))
                 .serve_connection(TokioIo::new(stream), answer)
                 .with_upgrades();
             tokio::spawn(timed(async {
@@ -173,7 +178,8 @@ impl App {
         let mut port = self.port;
         if let Ok(Ok(listener)) = bound.await {
             port = listener.local_addr().map_or(port, |address| address.port());
-            self.labs.spawn(&lab, self.clone().serve(listener));
+            let places = self.connections.clone();
+            self.labs.spawn(&lab, self.clone().serve(listener, places));
         }
         let clients = clients::keep(lab.clone(), port, self.rows.clone());
         self.labs.spawn(&lab, clients);
