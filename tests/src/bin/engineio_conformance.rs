@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs::File;
 use std::future::{Future, poll_fn};
-use std::io::{BufWriter, Write};
+use std::io::{LineWriter, Write};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -205,7 +205,7 @@ fn numbered(number: usize) -> Message<'static> {
 struct Ledger {
     run: String,
     messages: u64,
-    lines: Mutex<BufWriter<File>>,
+    lines: Mutex<LineWriter<File>>,
     opened: AtomicU64,
     complete: AtomicU64,
     upgraded: AtomicU64,
@@ -223,7 +223,7 @@ fn sessions(adapter: &impl Adapter, path: &str) -> Result<(), Box<dyn Error>> {
     let ledger = Ledger {
         run: option("--run").unwrap_or_default(),
         messages: number("--messages").unwrap_or(1) as u64,
-        lines: Mutex::new(BufWriter::new(File::create(path)?)),
+        lines: Mutex::new(LineWriter::new(File::create(path)?)),
         opened: AtomicU64::new(0),
         complete: AtomicU64::new(0),
         upgraded: AtomicU64::new(0),

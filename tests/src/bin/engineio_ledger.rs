@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::future::Future;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, LineWriter, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> io::Result<()> {
     let file = File::create(option("--ledger").unwrap_or_default())?;
-    let lines = Lines(Arc::new(Mutex::new(BufWriter::new(file))));
+    let lines = Lines(Arc::new(Mutex::new(LineWriter::new(file))));
     let at = format!(
         "127.0.0.1:{}",
         option("--port").unwrap_or_else(|| "0".into())
@@ -96,10 +96,10 @@ type Spawn = fn(Task);
 type Sleep = fn(Duration) -> Task;
 
 #[derive(Clone)]
-struct Lines(Arc<Mutex<BufWriter<File>>>);
+struct Lines(Arc<Mutex<LineWriter<File>>>);
 
 impl Lines {
-    fn lock(&self) -> MutexGuard<'_, BufWriter<File>> {
+    fn lock(&self) -> MutexGuard<'_, LineWriter<File>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -122,6 +122,24 @@ fn the_end_does_not_wait_for_a_websocket_on_its_way() {
 }
 
 #[test]
+fn an_answer_that_never_comes_is_not_waited_for() {
+    let bed = Bed::new(by_websocket());
+    bed.pass(Duration::from_secs(20));
+    assert_eq!(bed.seen(), ["not open: no answer from the server"]);
+}
+
+#[test]
+fn a_ping_timeout_ends_a_session_whose_websocket_is_on_its_way() {
+    let opened = OPEN_UPGRADES
+        .replace("25000", "1000")
+        .replace("20000", "1000");
+    let bed = Bed::open(&opened);
+    assert!(bed.has_socket());
+    bed.pass(Duration::from_secs(2));
+    assert_eq!(bed.seen(), ["error: ping timeout", "end"]);
+}
+
+#[test]
 fn a_failure_of_the_transport_is_told() {
     let bed = Bed::new(by_websocket());
     let peer = bed.socket();

@@ -55,7 +55,7 @@ impl<H: Http> Client<H> {
             self.http = None;
         }
         if self.news.end != End::Not {
-            self.cut_off();
+            answered |= self.cut_off();
         }
         self.shared.let_in();
         answered
@@ -302,13 +302,16 @@ impl<H: Http> Client<H> {
         Poll::Ready(())
     }
 
-    /// After the end nothing is in flight but the close of the WebSocket.
-    fn cut_off(&mut self) {
+    /// After the end nothing is in flight but the close of the WebSocket. True if
+    /// one that was on its way is given up.
+    fn cut_off(&mut self) -> bool {
         (self.get, self.post, self.http) = (None, None, None);
-        if let Socket::Connecting(_) = self.socket {
+        self.transmit();
+        let is_on_its_way = matches!(self.socket, Socket::Connecting(_));
+        if is_on_its_way {
             self.socket = Socket::None;
         }
-        self.transmit();
+        is_on_its_way
     }
 
     fn fault(&mut self, from: Channel, fault: Fault) {
