@@ -256,11 +256,14 @@ impl<D: Dial> Shared<D> {
         for value in values {
             let pair = value.as_bytes().split(|byte| *byte == b';').next();
             let pair = pair.unwrap_or_default().trim_ascii();
-            let Some(name) = pair.split_inclusive(|byte| *byte == b'=').next() else {
+            let name = pair.split_inclusive(|byte| *byte == b'=').next();
+            let name = name.unwrap_or_default();
+            // RFC 6265 section 5.2: what has no "=", or nothing before it, is ignored.
+            if !name.ends_with(b"=") || name.len() == 1 {
                 continue;
-            };
+            }
             cookies.retain(|known| !known.starts_with(name));
-            if name.ends_with(b"=") && name.len() > 1 && cookies.len() < MAX_COOKIES {
+            if cookies.len() < MAX_COOKIES {
                 cookies.push(pair.into());
             }
         }
